@@ -1,0 +1,5 @@
+//! The protocol of Countersign without input or output (docs/PROTOCOL.md).
+
+pub mod keys;
+mod labels;
+pub mod text;
