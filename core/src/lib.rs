@@ -1,5 +1,7 @@
 //! The protocol of Countersign without input or output (docs/PROTOCOL.md).
 
+pub mod channel;
 pub mod keys;
 mod labels;
 pub mod text;
+pub mod time;
