@@ -3,5 +3,6 @@
 pub mod channel;
 pub mod keys;
 mod labels;
+pub mod request;
 pub mod text;
 pub mod time;

@@ -1,0 +1,52 @@
+//! The number that the human reads in the log and types on the phone (docs/PROTOCOL.md §5.3).
+
+use subtle::ConstantTimeEq as _;
+
+use crate::{keys::decimal, labels};
+
+/// Digits while CI's identity is not verified and bound.
+pub const SIX_DIGITS: u8 = 6;
+
+/// A match number; shown by CI only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MatchNumber(String);
+
+impl MatchNumber {
+    pub(crate) fn derive(hash: &[u8; 32], digits: u8) -> Self {
+        Self(decimal(hash, labels::MATCH, digits))
+    }
+
+    /// The digits, nothing else.
+    #[must_use]
+    pub fn digits(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a human typed this number; blanks do not count. Takes the same time for every number of the right length.
+    #[must_use]
+    pub fn matches(&self, typed: &str) -> bool {
+        let typed: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
+        self.0.as_bytes().ct_eq(typed.as_bytes()).into()
+    }
+}
+
+impl std::fmt::Debug for MatchNumber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MatchNumber(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_typed_with_or_without_blanks() {
+        let number = MatchNumber::derive(&[3; 32], SIX_DIGITS);
+        assert_eq!(number.digits().len(), 6);
+        let (left, right) = number.digits().split_at(3);
+        assert!(number.matches(&format!(" {left} {right}\n")));
+        assert!(!number.matches(left));
+        assert!(!number.matches(""));
+    }
+}
