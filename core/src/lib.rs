@@ -2,4 +2,6 @@
 
 pub mod keys;
 mod labels;
+pub mod relay;
 pub mod text;
+pub mod time;
