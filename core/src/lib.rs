@@ -3,6 +3,7 @@
 pub mod channel;
 pub mod keys;
 mod labels;
+pub mod relay;
 pub mod request;
 pub mod text;
 pub mod time;

@@ -264,7 +264,7 @@ pub struct RequestResult {
     /// The codes, of consecutive steps.
     pub codes: Vec<StepCode>,
     /// Seconds a step lasts; 0 without codes.
-    pub period: u32,
+    pub period: u64,
     /// End of the last code's step, Unix seconds; 0 without codes.
     pub valid_until: u64,
     /// The phone's time, Unix seconds.

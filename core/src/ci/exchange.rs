@@ -1,0 +1,485 @@
+//! One request from start to end over connections that may come and go.
+
+use std::collections::VecDeque;
+
+use rand_core::{CryptoRng, RngCore};
+
+use super::{
+    Approval, CiPairing, Event, Failure, Finished,
+    session::{AwaitAck, AwaitResult},
+};
+use crate::{
+    backoff::Backoff,
+    keys::{CiKey, Secret32},
+    relay::{Circuit, CloseReason, Frame, Nonce, OpenProof},
+    request::{
+        AckState, Artefact, CancelReason, Enroll, Hints, MAX_TTL, Operation, Outcome, PhoneMessage, RESUME, Request, RequestResult, Status,
+        WAIT_REFRESH_MS,
+    },
+    seed::SealedSeed,
+    time::Now,
+};
+
+/// A phone that has M1 answers within this, or CI starts afresh; milliseconds.
+const ACK_TIMEOUT_MS: u64 = 15_000;
+/// Pause before a busy phone is asked again, milliseconds.
+const BUSY_PAUSE_MS: u64 = 5_000;
+/// Before the human is asked, a relay that can't be reached is given up after this, milliseconds.
+const RELAY_PATIENCE_MS: u64 = 30_000;
+
+/// What to ask for; texts must be clean (see [`crate::text::clean`]).
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// What for.
+    pub operation: Operation,
+    /// The sealed seed, if `operation` is `Code`.
+    pub sealed: Option<SealedSeed>,
+    /// Codes wanted, 1 to 20.
+    pub codes: u8,
+    /// What CI calls the seed.
+    pub seed_name: String,
+    /// Why.
+    pub reason: String,
+    /// What is about to be released.
+    pub artefact: Option<Artefact>,
+    /// Claims of the platform.
+    pub hints: Hints,
+    /// The new seed, if `operation` is `Enroll`.
+    pub enroll: Option<Enroll>,
+    /// Give up after this, milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Ask {
+    /// An ask with nothing but an operation and a timeout.
+    #[must_use]
+    pub fn new(operation: Operation, timeout_ms: u64) -> Self {
+        Self {
+            operation,
+            sealed: None,
+            codes: 1,
+            seed_name: String::new(),
+            reason: String::new(),
+            artefact: None,
+            hints: Hints::default(),
+            enroll: None,
+            timeout_ms,
+        }
+    }
+}
+
+/// What the shell is to do, in this order.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Output {
+    /// Connect to the relay (after dropping any connection there is) and call [`Exchange::connected`] or [`Exchange::disconnected`].
+    Connect,
+    /// Send this frame.
+    Send(Vec<u8>),
+    /// Show this.
+    Event(Event),
+    /// It is over; nothing but [`Exchange::report`] makes sense any more.
+    Finished(Result<Finished, Failure>),
+}
+
+enum Link {
+    Down { retry_at: u64 },
+    Connecting,
+    Up { nonce: Nonce },
+}
+
+enum Session {
+    /// Nothing was sent; the next OPEN is not before this.
+    Fresh { not_before: u64 },
+    /// M1 was sent.
+    AwaitAck { state: Box<AwaitAck>, circuit: Circuit, away: bool, since: u64 },
+    /// M3 was sent.
+    AwaitResult { state: Box<AwaitResult>, m2: Vec<u8>, m3: Vec<u8>, circuit: Option<Circuit>, not_before: u64 },
+    /// M4 came and was a yes.
+    Answered { state: Box<AwaitResult>, circuit: Circuit },
+    /// Nothing to say any more.
+    Over,
+}
+
+/// One request to one phone. Holds the CI key while it lives; the key is wiped on drop.
+pub struct Exchange {
+    pairing: CiPairing,
+    key: CiKey,
+    ask: Ask,
+    deadline: u64,
+    link: Link,
+    last_up: u64,
+    backoff: Backoff,
+    session: Session,
+    busy: bool,
+    retried_clock: bool,
+    next_circuit: Circuit,
+    outputs: VecDeque<Output>,
+}
+
+impl Exchange {
+    /// Begins: the first output is [`Output::Connect`].
+    #[must_use]
+    pub fn new(pairing: CiPairing, key: CiKey, ask: Ask, now: Now) -> Self {
+        Self {
+            pairing,
+            key,
+            deadline: now.mono.saturating_add(ask.timeout_ms),
+            ask,
+            link: Link::Connecting,
+            last_up: now.mono,
+            backoff: Backoff::default(),
+            session: Session::Fresh { not_before: 0 },
+            busy: false,
+            retried_clock: false,
+            next_circuit: 1,
+            outputs: VecDeque::from([Output::Connect]),
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Monotonic time at which [`Exchange::tick`] must be called at the latest; `None` once it is over.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        let link = match self.link {
+            Link::Down { retry_at } => retry_at,
+            Link::Connecting => u64::MAX,
+            Link::Up { .. } => self.session_timeout(),
+        };
+        match self.session {
+            Session::Over | Session::Answered { .. } => None,
+            _ => Some(self.deadline.min(link)),
+        }
+    }
+
+    /// The deadline, in monotonic milliseconds.
+    #[must_use]
+    pub fn deadline(&self) -> u64 {
+        self.deadline
+    }
+
+    fn session_timeout(&self) -> u64 {
+        match &self.session {
+            Session::Fresh { not_before } => *not_before,
+            Session::AwaitAck { away: true, since, .. } => since.saturating_add(WAIT_REFRESH_MS),
+            Session::AwaitAck { since, .. } => since.saturating_add(ACK_TIMEOUT_MS),
+            Session::AwaitResult { circuit: None, not_before, .. } => *not_before,
+            _ => u64::MAX,
+        }
+    }
+
+    /// A connection is up and the relay said HELLO with `nonce`.
+    pub fn connected(&mut self, nonce: Nonce, now: Now, rng: &mut (impl RngCore + CryptoRng)) {
+        self.link = Link::Up { nonce };
+        self.backoff.reset();
+        self.proceed(now, rng);
+    }
+
+    /// The connection failed or ended. `permanent`: trying again can't help (no TLS, not a relay).
+    pub fn disconnected(&mut self, permanent: bool, now: Now, rng: &mut (impl RngCore + CryptoRng)) {
+        if matches!(self.link, Link::Up { .. }) {
+            self.last_up = now.mono;
+        }
+        match std::mem::replace(&mut self.session, Session::Over) {
+            // Before M3 nothing binds us: the next connection starts afresh.
+            Session::Fresh { .. } | Session::AwaitAck { .. } => self.session = Session::Fresh { not_before: 0 },
+            Session::AwaitResult { state, m2, m3, .. } => {
+                self.session = Session::AwaitResult { state, m2, m3, circuit: None, not_before: 0 };
+            }
+            over @ (Session::Answered { .. } | Session::Over) => {
+                self.session = over;
+                return;
+            }
+        }
+        let asked = matches!(self.session, Session::AwaitResult { .. });
+        if permanent || (!asked && now.mono.saturating_sub(self.last_up) >= RELAY_PATIENCE_MS) {
+            return self.fail(Failure::RelayNotReached);
+        }
+        self.link = Link::Down { retry_at: now.mono.saturating_add(self.backoff.next_pause(rng)) };
+        self.outputs.push_back(Output::Event(Event::RelayLost));
+    }
+
+    /// Time went by.
+    pub fn tick(&mut self, now: Now, rng: &mut (impl RngCore + CryptoRng)) {
+        if matches!(self.session, Session::Over | Session::Answered { .. }) {
+            return;
+        }
+        if now.mono >= self.deadline {
+            return self.time_out();
+        }
+        match self.link {
+            Link::Down { retry_at } if now.mono >= retry_at => {
+                self.link = Link::Connecting;
+                self.outputs.push_back(Output::Connect);
+            }
+            Link::Up { .. } => {
+                if let Session::AwaitAck { circuit, .. } = self.session
+                    && now.mono >= self.session_timeout()
+                {
+                    self.close(circuit);
+                    self.session = Session::Fresh { not_before: 0 };
+                }
+                self.proceed(now, rng);
+            }
+            _ => {}
+        }
+    }
+
+    /// The relay sent a frame.
+    pub fn received(&mut self, frame: &[u8], now: Now, rng: &mut (impl RngCore + CryptoRng)) {
+        match Frame::parse(frame) {
+            Ok(Frame::Waiting { circuit }) => self.phone_away(circuit),
+            Ok(Frame::Opened { circuit }) => self.opened(circuit, now),
+            Ok(Frame::Data { circuit, tail }) => self.message(circuit, tail, now, rng),
+            Ok(Frame::Close { circuit, reason }) => self.closed(circuit, reason, now, rng),
+            // ERROR is followed by the end of the connection; nothing else is for us.
+            _ => {}
+        }
+    }
+
+    /// Gives up, telling the phone why if it was asked already.
+    pub fn cancel(&mut self, reason: CancelReason) {
+        if let Session::AwaitResult { state, circuit: Some(circuit), .. } = &mut self.session
+            && let Ok(tail) = state.cancel(reason)
+        {
+            let frame = Frame::Data { circuit: *circuit, tail: &tail }.encode();
+            self.outputs.push_back(Output::Send(frame));
+        }
+        if !matches!(self.session, Session::Over | Session::Answered { .. }) {
+            self.fail(Failure::Cancelled);
+        }
+    }
+
+    /// Tells the phone what became of the code (M5) and ends the circuit. Best effort: there may be no connection.
+    pub fn report(&mut self, outcome: Outcome) {
+        if let Session::Answered { mut state, circuit } = std::mem::replace(&mut self.session, Session::Over) {
+            if let Ok(tail) = state.outcome(outcome) {
+                self.outputs.push_back(Output::Send(Frame::Data { circuit, tail: &tail }.encode()));
+            }
+            self.close(circuit);
+        }
+    }
+
+    /// Sends what the session needs next, if the link is up and its pause is over.
+    fn proceed(&mut self, now: Now, rng: &mut (impl RngCore + CryptoRng)) {
+        let Link::Up { nonce } = self.link else { return };
+        match &mut self.session {
+            Session::Fresh { not_before } if now.mono >= *not_before => {
+                let request = self.request(now, rng);
+                match AwaitAck::start(&self.pairing, &self.key, request, Secret32::make(rng)) {
+                    Ok((state, m1)) => {
+                        let circuit = self.open(&nonce, &m1);
+                        self.session = Session::AwaitAck { state: Box::new(state), circuit, away: false, since: now.mono };
+                    }
+                    Err(_) => self.fail(Failure::Protocol),
+                }
+            }
+            Session::AwaitResult { state, m3, circuit: None, not_before, .. } if now.mono >= *not_before => {
+                let tail = [&[RESUME], &state.tag()[..], m3].concat();
+                let opened = self.open(&nonce, &tail);
+                if let Session::AwaitResult { circuit, .. } = &mut self.session {
+                    *circuit = Some(opened);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn request(&self, now: Now, rng: &mut (impl RngCore + CryptoRng)) -> Request {
+        let left = self.deadline.saturating_sub(now.mono).div_ceil(1000).clamp(1, u64::from(MAX_TTL));
+        let mut request = Request::make(self.ask.operation, now.unix, rng);
+        request.ttl = u32::try_from(left).unwrap_or(MAX_TTL);
+        request.sealed = self.ask.sealed.as_ref().map(|sealed| sealed.as_bytes().to_vec()).unwrap_or_default().into();
+        request.codes = self.ask.codes;
+        request.seed_name.clone_from(&self.ask.seed_name);
+        request.reason.clone_from(&self.ask.reason);
+        request.artefact.clone_from(&self.ask.artefact);
+        request.hints.clone_from(&self.ask.hints);
+        request
+    }
+
+    fn open(&mut self, nonce: &Nonce, tail: &[u8]) -> Circuit {
+        let circuit = self.next_circuit;
+        self.next_circuit = self.next_circuit.wrapping_add(1) & 0x7fff_ffff;
+        let ticket = &self.pairing.ticket;
+        let proof = OpenProof { origin: self.pairing.relay.origin(), nonce, circuit, ticket, tail };
+        let signature = proof.sign(&self.key.root.derive_sender());
+        self.outputs.push_back(Output::Send(Frame::Open { circuit, ticket, signature, tail }.encode()));
+        circuit
+    }
+
+    fn close(&mut self, circuit: Circuit) {
+        self.outputs.push_back(Output::Send(Frame::Close { circuit, reason: CloseReason::Done }.encode()));
+    }
+
+    fn phone_away(&mut self, of: Circuit) {
+        match &mut self.session {
+            Session::AwaitAck { circuit, away, .. } if *circuit == of && !*away => {
+                *away = true;
+                self.outputs.push_back(Output::Event(Event::PhoneAway));
+            }
+            Session::AwaitResult { circuit, .. } if *circuit == Some(of) => self.outputs.push_back(Output::Event(Event::PhoneAway)),
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, of: Circuit, now: Now) {
+        match &mut self.session {
+            Session::AwaitAck { circuit, away, since, .. } if *circuit == of => {
+                *away = false;
+                *since = now.mono;
+            }
+            Session::AwaitResult { circuit, .. } if *circuit == Some(of) => self.outputs.push_back(Output::Event(Event::Resumed)),
+            _ => {}
+        }
+    }
+
+    fn message(&mut self, of: Circuit, tail: &[u8], now: Now, rng: &mut (impl RngCore + CryptoRng)) {
+        match std::mem::replace(&mut self.session, Session::Over) {
+            Session::AwaitAck { state, circuit, away, since } if circuit == of => match state.receive(tail) {
+                Ok((ack, acked)) => {
+                    let waited = away || now.mono.saturating_sub(since) > 1_000;
+                    if self.goes_on(ack.state, ack.now, waited, circuit, now) {
+                        self.confirm(acked, circuit, tail);
+                    }
+                    self.proceed(now, rng);
+                }
+                Err(_) => self.fail(Failure::Protocol),
+            },
+            Session::AwaitResult { m2, state, m3, circuit, not_before } if circuit == Some(of) && m2 == tail => {
+                // The relay delivered M2 twice.
+                self.session = Session::AwaitResult { state, m2, m3, circuit, not_before };
+            }
+            Session::AwaitResult { mut state, circuit: Some(circuit), .. } if circuit == of => match state.receive(tail, &self.pairing) {
+                Ok(PhoneMessage::Result(result)) => self.answered(result, state, circuit, now),
+                Ok(PhoneMessage::Cancel(_)) => self.fail(Failure::PhoneFailed),
+                Err(_) => self.fail(Failure::Protocol),
+            },
+            other => self.session = other,
+        }
+    }
+
+    /// Whether M3 is due; if not, does what the Ack asks for instead.
+    fn goes_on(&mut self, state: AckState, phone_now: u64, waited: bool, circuit: Circuit, now: Now) -> bool {
+        self.busy = state == AckState::Busy;
+        match state {
+            AckState::Ok if self.ask.operation == Operation::Ping => {
+                self.close(circuit);
+                self.finish(Ok(Finished::Pong { phone_now }));
+            }
+            AckState::Ok => return true,
+            AckState::Busy => {
+                self.close(circuit);
+                self.session = Session::Fresh { not_before: now.mono.saturating_add(BUSY_PAUSE_MS) };
+                self.outputs.push_back(Output::Event(Event::PhoneBusy));
+            }
+            AckState::Clock if waited && !self.retried_clock => {
+                self.retried_clock = true;
+                self.close(circuit);
+                self.session = Session::Fresh { not_before: 0 };
+            }
+            AckState::Clock => {
+                let difference = i128::from(phone_now) - i128::from(now.unix);
+                let difference = i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX });
+                self.fail(Failure::Clock { difference });
+            }
+            AckState::UnknownSeed => self.fail(Failure::UnknownSeed),
+            AckState::Policy => self.fail(Failure::Policy),
+            AckState::Malformed => self.fail(Failure::Protocol),
+        }
+        false
+    }
+
+    fn confirm(&mut self, acked: super::session::Acked, circuit: Circuit, m2: &[u8]) {
+        match acked.confirm(self.ask.enroll.clone()) {
+            Ok((state, m3)) => {
+                self.outputs.push_back(Output::Send(Frame::Data { circuit, tail: &m3 }.encode()));
+                self.outputs.push_back(Output::Event(Event::Number(state.number().clone())));
+                self.session =
+                    Session::AwaitResult { state: Box::new(state), m2: m2.to_vec(), m3, circuit: Some(circuit), not_before: 0 };
+            }
+            Err(_) => self.fail(Failure::Protocol),
+        }
+    }
+
+    fn answered(&mut self, result: RequestResult, state: Box<AwaitResult>, circuit: Circuit, now: Now) {
+        let failure = match result.status {
+            Status::Approved => {
+                self.finish(Ok(Finished::Approved(Approval {
+                    codes: result.codes,
+                    period: result.period,
+                    phone_now: result.now,
+                    received_mono: now.mono,
+                    seed_id: result.seed_id.into_array(),
+                    sealed: result.sealed.into_vec(),
+                    label: result.label,
+                })));
+                self.session = Session::Answered { state, circuit };
+                return;
+            }
+            Status::Denied => Failure::Denied { reason: result.reason },
+            Status::Expired => Failure::TimedOut,
+            Status::WrongNumber => Failure::WrongNumber,
+            Status::Policy => Failure::Policy,
+            Status::Busy => Failure::PhoneBusy,
+            Status::Failed => Failure::PhoneFailed,
+        };
+        self.close(circuit);
+        self.fail(failure);
+    }
+
+    fn closed(&mut self, of: Circuit, reason: CloseReason, now: Now, rng: &mut (impl RngCore + CryptoRng)) {
+        let asked = match &self.session {
+            Session::AwaitAck { circuit, .. } if *circuit == of => false,
+            Session::AwaitResult { circuit, .. } if *circuit == Some(of) => true,
+            _ => return,
+        };
+        let pause = now.mono.saturating_add(self.backoff.next_pause(rng));
+        match (reason, std::mem::replace(&mut self.session, Session::Over)) {
+            (CloseReason::TicketRefused, _) => self.fail(Failure::TicketRefused),
+            (CloseReason::PhoneFailed, _) => self.fail(Failure::PhoneFailed),
+            (CloseReason::Refused, _) if !asked => self.fail(Failure::Refused),
+            // The phone forgot the session without an approval: nothing was lost, a new request is due.
+            (CloseReason::SessionUnknown | CloseReason::Refused, Session::AwaitResult { .. }) => {
+                self.session = Session::Fresh { not_before: pause };
+            }
+            (_, Session::AwaitResult { state, m2, m3, .. }) => {
+                self.session = Session::AwaitResult { state, m2, m3, circuit: None, not_before: pause };
+            }
+            _ => self.session = Session::Fresh { not_before: pause },
+        }
+    }
+
+    fn time_out(&mut self) {
+        self.cancel_quietly();
+        let failure = match (&self.link, &self.session) {
+            (_, Session::AwaitResult { .. }) => Failure::TimedOut,
+            (Link::Up { .. }, _) if self.busy => Failure::PhoneBusy,
+            (Link::Up { .. }, _) => Failure::PhoneNotReached,
+            _ => Failure::RelayNotReached,
+        };
+        self.fail(failure);
+    }
+
+    fn cancel_quietly(&mut self) {
+        if let Session::AwaitResult { state, circuit: Some(circuit), .. } = &mut self.session
+            && let Ok(tail) = state.cancel(CancelReason::Expired)
+        {
+            let frame = Frame::Data { circuit: *circuit, tail: &tail }.encode();
+            self.outputs.push_back(Output::Send(frame));
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.finish(Err(failure));
+    }
+
+    fn finish(&mut self, end: Result<Finished, Failure>) {
+        self.session = Session::Over;
+        self.outputs.push_back(Output::Finished(end));
+    }
+}
