@@ -2,4 +2,6 @@
 
 pub mod keys;
 mod labels;
+pub mod otp;
+pub mod seed;
 pub mod text;
