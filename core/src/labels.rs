@@ -9,6 +9,8 @@ pub(crate) const PROLOGUE: &str = "countersign/1";
 pub(crate) const PHONE_CHANNEL: &str = "countersign/1 phone channel";
 /// The phone's Ed25519 mailbox key, per pairing.
 pub(crate) const PHONE_MAILBOX: &str = "countersign/1 phone mailbox";
+/// Tells the same secret enrolled twice on one phone.
+pub(crate) const FINGERPRINT: &str = "countersign/1 seed fingerprint";
 /// The key of the phone's state at rest.
 pub(crate) const PHONE_STATE: &str = "countersign/1 phone state";
 /// The bytes of the phone's age identity.

@@ -7,6 +7,7 @@ pub mod keys;
 mod labels;
 pub mod otp;
 pub mod pairing;
+pub mod phone;
 pub mod relay;
 pub mod request;
 pub mod seed;

@@ -399,8 +399,7 @@ impl Exchange {
             Ok((state, m3)) => {
                 self.outputs.push_back(Output::Send(Frame::Data { circuit, tail: &m3 }.encode()));
                 self.outputs.push_back(Output::Event(Event::Number(state.number().clone())));
-                self.session =
-                    Session::AwaitResult { state: Box::new(state), m2: m2.to_vec(), m3, circuit: Some(circuit), not_before: 0 };
+                self.session = Session::AwaitResult { state: Box::new(state), m2: m2.to_vec(), m3, circuit: Some(circuit), not_before: 0 };
             }
             Err(_) => self.fail(Failure::Protocol),
         }

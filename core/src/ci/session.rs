@@ -6,8 +6,8 @@ use crate::{
     keys::{CiKey, Secret32},
     otp::Code,
     request::{
-        ACK_SIZES, Ack, CancelReason, CiMessage, Confirm, Enroll, MAX_CODES, MatchNumber, Outcome, PhoneMessage, REQUEST_SIZES, RESULT_SIZES,
-        ReceiptOf, Request, RequestResult, ResumeTag, SHORT_SIZES, Status, derive_resume_tag,
+        ACK_SIZES, Ack, CancelReason, CiMessage, Confirm, Enroll, MAX_CODES, MatchNumber, Outcome, PhoneMessage, REQUEST_SIZES,
+        RESULT_SIZES, ReceiptOf, Request, RequestResult, ResumeTag, SHORT_SIZES, Status, derive_resume_tag,
     },
 };
 

@@ -42,11 +42,7 @@ impl AwaitP2 {
     ///
     /// # Errors
     /// [`PairingError::Peer`] if the code's key is no X25519 key.
-    pub fn start(
-        device: &DeviceRoot,
-        code: PairingCode,
-        rng: &mut (impl RngCore + CryptoRng),
-    ) -> Result<(Self, Vec<u8>), PairingError> {
+    pub fn start(device: &DeviceRoot, code: PairingCode, rng: &mut (impl RngCore + CryptoRng)) -> Result<(Self, Vec<u8>), PairingError> {
         let id = code.pairing_id();
         let own = device.derive_channel(&id);
         let mut handshake = Handshake::new(Suite::Pairing, Side::Initiator(code.ci_static), &id, &own, &code.psk, Secret32::make(rng))?;
@@ -97,14 +93,7 @@ impl AwaitP2 {
         let transport = self.handshake.finish()?;
         // Input of HKDF.
         let psk = derive_psk(transport.hash(), &self.code.psk, &hello.psk_share, share.expose());
-        let paired = PhonePaired {
-            pairing_id,
-            name: hello.name,
-            relay: self.code.relay,
-            ci_static: self.code.ci_static,
-            psk,
-            ticket_id,
-        };
+        let paired = PhonePaired { pairing_id, name: hello.name, relay: self.code.relay, ci_static: self.code.ci_static, psk, ticket_id };
         Ok((AwaitP4 { transport, paired }, p3))
     }
 }

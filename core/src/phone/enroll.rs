@@ -1,0 +1,152 @@
+//! Seeds: sealing, importing, the index (docs/PROTOCOL.md §3).
+
+use serde_bytes::ByteArray;
+
+use super::{
+    Context, Phone, PhoneError, SeedInfo,
+    state::{Id, MAX_FILES, MAX_SEEDS, Seed, State},
+};
+use crate::{
+    keys::{PublicKey, UnlockRoot, derive},
+    labels,
+    otp::OtpAuth,
+    seed::{Recipient, SealedSeed, SeedId, open, seal},
+};
+
+/// A seed on its way into the index.
+pub(super) struct Sealed {
+    pub(super) id: SeedId,
+    pub(super) file: SealedSeed,
+    label: String,
+    fingerprint: [u8; 32],
+    created: u64,
+}
+
+impl Sealed {
+    /// Adds the seed, or the new file to the seed it already is.
+    pub(super) fn enter(&self, state: &mut State) {
+        let digest = ByteArray::new(self.file.digest());
+        match state.seed_mut(&self.id) {
+            Some(seed) => {
+                seed.files.retain(|file| *file != digest);
+                seed.files.push(digest);
+                let surplus = seed.files.len().saturating_sub(MAX_FILES);
+                seed.files.drain(..surplus);
+                seed.label.clone_from(&self.label);
+            }
+            None => state.seeds.push(Seed {
+                id: Id::new(self.id),
+                label: self.label.clone(),
+                files: vec![digest],
+                fingerprint: ByteArray::new(self.fingerprint),
+                created: self.created,
+                last_step: None,
+            }),
+        }
+    }
+}
+
+impl Phone {
+    /// Seals a new seed to this phone and `recipients`, and adds it to the index. A secret that is enrolled already keeps its identity and its `last_step`.
+    ///
+    /// # Errors
+    /// [`PhoneError::WrongUnlockKey`], [`PhoneError::Seal`], [`PhoneError::Full`], [`PhoneError::NotSaved`].
+    pub fn enroll(
+        &mut self,
+        otpauth: &OtpAuth,
+        recipients: &[Recipient],
+        unlock: &UnlockRoot,
+        ctx: &mut Context<'_>,
+    ) -> Result<SealedSeed, PhoneError> {
+        self.check_unlock(unlock)?;
+        let sealed = self.seal_seed(otpauth, recipients, unlock, ctx)?;
+        self.transact(ctx, |state| sealed.enter(state))?;
+        Ok(sealed.file)
+    }
+
+    /// Adds a seed that another phone sealed, after opening it; returns what it is.
+    ///
+    /// # Errors
+    /// [`PhoneError::WrongUnlockKey`], [`PhoneError::SeedNotOpened`], [`PhoneError::Full`], [`PhoneError::NotSaved`].
+    pub fn import(&mut self, file: SealedSeed, unlock: &UnlockRoot, ctx: &mut Context<'_>) -> Result<SeedInfo, PhoneError> {
+        self.check_unlock(unlock)?;
+        let opened = open(&file, &unlock.derive_age_identity(), &|signer| self.trusts(signer)).map_err(|_| PhoneError::SeedNotOpened)?;
+        let fingerprint = fingerprint(unlock, &opened.otpauth);
+        let id = match self.known(&fingerprint) {
+            Some(id) => id,
+            None => self.room_for(opened.seed_id)?,
+        };
+        let sealed = Sealed { id, file, label: opened.otpauth.label(), fingerprint, created: opened.created };
+        self.transact(ctx, |state| sealed.enter(state))?;
+        self.seeds().into_iter().find(|seed| seed.id == id).ok_or(PhoneError::NoSuchSeed)
+    }
+
+    /// Trusts records signed by another phone's key from now on.
+    ///
+    /// # Errors
+    /// [`PhoneError::NotSaved`].
+    pub fn trust(&mut self, signer: &PublicKey, ctx: &mut Context<'_>) -> Result<(), PhoneError> {
+        let signer = ByteArray::new(*signer);
+        self.transact(ctx, |state| {
+            state.trusted.retain(|known| *known != signer);
+            state.trusted.push(signer);
+        })?;
+        Ok(())
+    }
+
+    /// Every seed of the index.
+    #[must_use]
+    pub fn seeds(&self) -> Vec<SeedInfo> {
+        let seeds = self.state.seeds.iter();
+        seeds.map(|it| SeedInfo { id: *it.id, label: it.label.clone(), created: it.created, used: it.last_step.is_some() }).collect()
+    }
+
+    pub(super) fn seal_seed(
+        &self,
+        otpauth: &OtpAuth,
+        recipients: &[Recipient],
+        unlock: &UnlockRoot,
+        ctx: &mut Context<'_>,
+    ) -> Result<Sealed, PhoneError> {
+        let fingerprint = fingerprint(unlock, otpauth);
+        let id = match self.known(&fingerprint) {
+            Some(id) => id,
+            None => {
+                let mut id = [0; 16];
+                ctx.rng.fill_bytes(&mut id);
+                self.room_for(id)?
+            }
+        };
+        let own = self.identity().recipient;
+        let others = recipients.iter().filter(|recipient| **recipient != own).cloned();
+        let all: Vec<Recipient> = std::iter::once(own.clone()).chain(others).collect();
+        let file = seal(otpauth, id, ctx.now.unix, &unlock.derive_signing(), &all)?;
+        Ok(Sealed { id, file, label: otpauth.label(), fingerprint, created: ctx.now.unix })
+    }
+
+    pub(super) fn trusts(&self, signer: &PublicKey) -> bool {
+        *self.state.signer == *signer || self.state.trusted.iter().any(|known| **known == *signer)
+    }
+
+    /// Refuses an unlock key that is not this phone's.
+    pub(super) fn check_unlock(&self, unlock: &UnlockRoot) -> Result<(), PhoneError> {
+        if unlock.derive_signing().public() == *self.state.signer { Ok(()) } else { Err(PhoneError::WrongUnlockKey) }
+    }
+
+    fn known(&self, fingerprint: &[u8; 32]) -> Option<SeedId> {
+        self.state.seeds.iter().find(|seed| *seed.fingerprint == *fingerprint).map(|seed| *seed.id)
+    }
+
+    fn room_for(&self, id: SeedId) -> Result<SeedId, PhoneError> {
+        if self.state.seeds.len() < MAX_SEEDS { Ok(id) } else { Err(PhoneError::Full { what: "seeds" }) }
+    }
+}
+
+fn fingerprint(unlock: &UnlockRoot, otpauth: &OtpAuth) -> [u8; 32] {
+    // Both are inputs of HKDF; the result tells nothing without the unlock root.
+    *derive(unlock.expose(), labels::FINGERPRINT, otpauth.expose_secret()).expose()
+}
+
+pub(super) fn parse_recipients(texts: &[String]) -> Result<Vec<Recipient>, PhoneError> {
+    texts.iter().map(|text| text.parse().map_err(|_| PhoneError::Recipient)).collect()
+}

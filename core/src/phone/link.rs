@@ -1,0 +1,141 @@
+//! Relay connections: mailboxes, circuits, and where each frame goes.
+
+use super::{At, Context, Phone, PhoneEvent, PhoneOutput, session::Session, state::State};
+use crate::{
+    keys::PairingId,
+    relay::{CloseReason, Frame, Mailbox, MailboxProof, Nonce, RelayUrl, TicketId, mailbox_address},
+};
+
+impl Phone {
+    /// The relays that this phone has mailboxes at.
+    #[must_use]
+    pub fn relays(&self) -> Vec<RelayUrl> {
+        let mut relays: Vec<RelayUrl> = Vec::new();
+        for relay in addresses(&self.state).filter_map(|(_, relay, _)| RelayUrl::parse(relay).ok()) {
+            if !relays.contains(&relay) {
+                relays.push(relay);
+            }
+        }
+        relays
+    }
+
+    /// A connection to `relay` is up and it said HELLO with `nonce`: proves every mailbox there.
+    pub fn connected(&mut self, relay: &RelayUrl, nonce: &Nonce) {
+        self.mailboxes.retain(|(_, _, at)| at != relay);
+        let proof = MailboxProof { origin: relay.origin(), nonce };
+        let here: Vec<(PairingId, Option<TicketId>)> =
+            addresses(&self.state).filter(|(_, at, _)| *at == relay.origin()).map(|(id, _, denied)| (id, denied)).collect();
+        for (id, denied) in here {
+            let key = self.device.derive_mailbox(&id);
+            let mailbox_public = key.public();
+            let deny: Vec<TicketId> = denied.into_iter().collect();
+            let frame = Frame::Prove { mailbox_public, signature: proof.sign(&key), deny: &deny }.encode();
+            self.outputs.push_back(PhoneOutput::Send { relay: relay.clone(), frame });
+            self.mailboxes.push((mailbox_address(&mailbox_public), id, relay.clone()));
+        }
+    }
+
+    /// The connection to `relay` ended: its circuits are gone.
+    pub fn disconnected(&mut self, relay: &RelayUrl, ctx: &Context<'_>) {
+        self.mailboxes.retain(|(_, _, at)| at != relay);
+        let lost: Vec<PairingId> =
+            self.sessions.iter().filter(|(_, session)| session.at().is_some_and(|at| at.relay == *relay)).map(|(id, _)| *id).collect();
+        for id in lost {
+            self.lost_circuit(&id, ctx);
+        }
+    }
+
+    /// `relay` sent a frame.
+    pub fn received(&mut self, relay: &RelayUrl, frame: &[u8], ctx: &mut Context<'_>) {
+        match Frame::parse(frame) {
+            Ok(Frame::Incoming { circuit, mailbox, tail, .. }) => {
+                let at = At { relay: relay.clone(), circuit };
+                match self.pairing_of(&mailbox, relay) {
+                    Some(id) => self.incoming(&id, at, tail, ctx),
+                    None => self.close(&at, CloseReason::Refused),
+                }
+            }
+            Ok(Frame::Data { circuit, tail }) => {
+                let at = At { relay: relay.clone(), circuit };
+                if let Some(id) = self.session_at(&at) {
+                    self.message(&id, &at, tail, ctx);
+                }
+            }
+            Ok(Frame::Close { circuit, .. }) => {
+                let at = At { relay: relay.clone(), circuit };
+                if let Some(id) = self.session_at(&at) {
+                    self.lost_circuit(&id, ctx);
+                }
+            }
+            Ok(Frame::Evicted { .. }) => self.event(PhoneEvent::Evicted(relay.clone())),
+            _ => {}
+        }
+    }
+
+    /// Time went by.
+    pub fn tick(&mut self, ctx: &mut Context<'_>) {
+        let due: Vec<PairingId> = self.sessions.iter().filter(|(_, session)| is_due(session, ctx)).map(|(id, _)| *id).collect();
+        for id in due {
+            match self.sessions.get(&id) {
+                Some(Session::AwaitHuman(_)) => self.expire(&id, ctx),
+                Some(Session::AwaitConfirm(session)) => {
+                    let at = session.at.clone();
+                    self.sessions.remove(&id);
+                    self.close(&at, CloseReason::Timeout);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn send(&mut self, at: &At, tail: &[u8]) {
+        let frame = Frame::Data { circuit: at.circuit, tail }.encode();
+        self.outputs.push_back(PhoneOutput::Send { relay: at.relay.clone(), frame });
+    }
+
+    pub(super) fn close(&mut self, at: &At, reason: CloseReason) {
+        let frame = Frame::Close { circuit: at.circuit, reason }.encode();
+        self.outputs.push_back(PhoneOutput::Send { relay: at.relay.clone(), frame });
+    }
+
+    fn pairing_of(&self, mailbox: &Mailbox, relay: &RelayUrl) -> Option<PairingId> {
+        self.mailboxes.iter().find(|(address, _, at)| address == mailbox && at == relay).map(|(_, id, _)| *id)
+    }
+
+    fn session_at(&self, at: &At) -> Option<PairingId> {
+        self.sessions.iter().find(|(_, session)| session.at() == Some(at)).map(|(id, _)| *id)
+    }
+
+    /// A circuit is gone: before M3 the session is too, after M3 it waits for the job to come back.
+    fn lost_circuit(&mut self, id: &PairingId, ctx: &Context<'_>) {
+        match self.sessions.get_mut(id) {
+            Some(Session::AwaitHuman(session)) => {
+                session.at = None;
+                session.away_since = ctx.now.mono;
+                self.event(PhoneEvent::JobAway(*id));
+            }
+            Some(Session::Answered(_)) => {
+                self.sessions.remove(id);
+                self.event(PhoneEvent::Settled(*id));
+            }
+            _ => {
+                self.sessions.remove(id);
+            }
+        }
+    }
+}
+
+fn is_due(session: &Session, ctx: &Context<'_>) -> bool {
+    match session {
+        Session::AwaitConfirm(session) => ctx.now.mono >= session.deadline,
+        Session::AwaitHuman(session) => session.channel.has_expired(ctx.now),
+        Session::Answered(_) => false,
+    }
+}
+
+/// Every mailbox of the state: pairing, relay, and the ticket to deny if the pairing was taken back.
+fn addresses(state: &State) -> impl Iterator<Item = (PairingId, &str, Option<TicketId>)> {
+    let live = state.pairings.iter().map(|pairing| (*pairing.id, pairing.relay.as_str(), None));
+    let revoked = state.revoked.iter().map(|pairing| (*pairing.id, pairing.relay.as_str(), Some(*pairing.ticket)));
+    live.chain(revoked)
+}

@@ -1,0 +1,174 @@
+//! The phone's own things: its identity, pairings, rights, history.
+
+use serde_bytes::ByteArray;
+
+use super::{
+    Context, HistoryEntry, NotSaved, PairingInfo, Phone, PhoneError,
+    state::{Id, MAX_PAIRINGS, Pairing, Psk, Revoked, State},
+    vault,
+};
+use crate::{
+    keys::{DeviceRoot, PairingId, UnlockRoot},
+    pairing::{PhoneIdentity, PhonePaired},
+    relay::RelayUrl,
+    seed::{RecipientError, age_recipient},
+    text::{MAX_NAME, clean},
+};
+
+impl PhoneIdentity {
+    /// The public identity that belongs to an unlock root.
+    ///
+    /// # Errors
+    /// [`RecipientError`], which never happens with a derived identity.
+    pub fn derive(name: &str, unlock: &UnlockRoot) -> Result<Self, RecipientError> {
+        let recipient = age_recipient(&unlock.derive_age_identity())?;
+        Ok(Self { name: clean(name, MAX_NAME), recipient, signer: unlock.derive_signing().public() })
+    }
+}
+
+impl Phone {
+    /// A new phone with nothing on it; its state is saved at once.
+    ///
+    /// # Errors
+    /// [`NotSaved`].
+    pub fn create(device: DeviceRoot, identity: &PhoneIdentity, ctx: &mut Context<'_>) -> Result<Self, NotSaved> {
+        let state = State {
+            v: 1,
+            name: identity.name.clone(),
+            recipient: identity.recipient.to_string(),
+            signer: ByteArray::new(identity.signer),
+            pairings: Vec::new(),
+            revoked: Vec::new(),
+            seeds: Vec::new(),
+            grants: Vec::new(),
+            trusted: Vec::new(),
+            replay: Vec::new(),
+            history: Vec::new(),
+        };
+        let mut phone = Self::with(device, identity.clone(), state);
+        phone.transact(ctx, |_| ())?;
+        Ok(phone)
+    }
+
+    /// A phone from what [`Store::save`] was given last.
+    ///
+    /// # Errors
+    /// [`PhoneError::StateUnreadable`].
+    pub fn open(device: DeviceRoot, sealed_state: &[u8]) -> Result<Self, PhoneError> {
+        let state = vault::open(&device.derive_state_key(), sealed_state).map_err(|_| PhoneError::StateUnreadable)?;
+        let recipient = state.recipient.parse().map_err(|_| PhoneError::StateUnreadable)?;
+        if state.v != 1 {
+            return Err(PhoneError::StateUnreadable);
+        }
+        let identity = PhoneIdentity { name: state.name.clone(), recipient, signer: *state.signer };
+        Ok(Self::with(device, identity, state))
+    }
+
+    fn with(device: DeviceRoot, identity: PhoneIdentity, state: State) -> Self {
+        Self { device, identity, state, sessions: Default::default(), mailboxes: Vec::new(), outputs: Default::default() }
+    }
+
+    /// What this phone tells every laptop.
+    #[must_use]
+    pub fn identity(&self) -> PhoneIdentity {
+        self.identity.clone()
+    }
+
+    /// The device root, for pairing.
+    #[must_use]
+    pub fn device(&self) -> &DeviceRoot {
+        &self.device
+    }
+
+    /// Whether a pairing code was used on this phone before.
+    #[must_use]
+    pub fn has_paired(&self, id: &PairingId) -> bool {
+        self.state.pairing(id).is_some() || self.state.revoked.iter().any(|revoked| *revoked.id == *id)
+    }
+
+    /// Stores a new pairing. It has no right to any seed.
+    ///
+    /// # Errors
+    /// [`PhoneError::PairingUsed`], [`PhoneError::Full`], [`PhoneError::NotSaved`].
+    pub fn add_pairing(&mut self, paired: PhonePaired, ctx: &mut Context<'_>) -> Result<(), PhoneError> {
+        if self.has_paired(&paired.pairing_id) {
+            return Err(PhoneError::PairingUsed);
+        }
+        if self.state.pairings.len() >= MAX_PAIRINGS {
+            return Err(PhoneError::Full { what: "pairings" });
+        }
+        let pairing = Pairing {
+            id: Id::new(paired.pairing_id),
+            name: self.free_name(&paired.name),
+            relay: paired.relay.origin().to_owned(),
+            ci_static: ByteArray::new(paired.ci_static),
+            psk: Psk(paired.psk),
+            ticket: Id::new(paired.ticket_id),
+            created: ctx.now.unix,
+        };
+        self.transact(ctx, |state| state.pairings.push(pairing))?;
+        Ok(())
+    }
+
+    /// Every pairing.
+    #[must_use]
+    pub fn pairings(&self) -> Vec<PairingInfo> {
+        let info = |pairing: &Pairing| {
+            Some(PairingInfo {
+                id: *pairing.id,
+                name: pairing.name.clone(),
+                relay: RelayUrl::parse(&pairing.relay).ok()?,
+                created: pairing.created,
+                seeds: self.rights_of(&pairing.id),
+            })
+        };
+        self.state.pairings.iter().filter_map(info).collect()
+    }
+
+    /// Takes a pairing back: its requests are refused from now on, and relays are told so.
+    ///
+    /// # Errors
+    /// [`PhoneError::NoSuchPairing`], [`PhoneError::NotSaved`].
+    pub fn revoke(&mut self, id: &PairingId, ctx: &mut Context<'_>) -> Result<(), PhoneError> {
+        let pairing = self.state.pairing(id).ok_or(PhoneError::NoSuchPairing)?;
+        let revoked = Revoked { id: pairing.id, relay: pairing.relay.clone(), ticket: pairing.ticket };
+        self.transact(ctx, |state| {
+            state.pairings.retain(|pairing| pairing.id != revoked.id);
+            state.grants.retain(|grant| grant.pairing != revoked.id);
+            state.revoked.push(revoked);
+            let surplus = state.revoked.len().saturating_sub(MAX_PAIRINGS);
+            state.revoked.drain(..surplus);
+        })?;
+        self.sessions.remove(id);
+        Ok(())
+    }
+
+    /// Allows or denies a pairing the use of a seed.
+    ///
+    /// # Errors
+    /// [`PhoneError::NoSuchPairing`], [`PhoneError::NoSuchSeed`], [`PhoneError::NotSaved`].
+    pub fn allow(&mut self, pairing: &PairingId, seed: &[u8; 16], allowed: bool, ctx: &mut Context<'_>) -> Result<(), PhoneError> {
+        self.state.pairing(pairing).ok_or(PhoneError::NoSuchPairing)?;
+        self.state.seed(seed).ok_or(PhoneError::NoSuchSeed)?;
+        self.transact(ctx, |state| state.set_grant(pairing, seed, allowed))?;
+        Ok(())
+    }
+
+    /// What happened, oldest first.
+    #[must_use]
+    pub fn history(&self) -> &[HistoryEntry] {
+        &self.state.history
+    }
+
+    fn rights_of(&self, pairing: &Id) -> Vec<(String, bool)> {
+        let grants = self.state.grants.iter().filter(|grant| grant.pairing == *pairing);
+        grants.filter_map(|grant| Some((self.state.seed(&grant.seed)?.label.clone(), grant.allowed))).collect()
+    }
+
+    /// `name`, or `name (2)` and so on if another pairing has it: a name on screen must tell one pairing.
+    fn free_name(&self, name: &str) -> String {
+        let taken = |name: &str| self.state.pairings.iter().any(|pairing| pairing.name == name);
+        let numbered = (2..).map(|number| format!("{} ({number})", clean(name, MAX_NAME - 5)));
+        std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,168 @@
+//! What the phone keeps (docs/PROTOCOL.md §10). Private to this implementation; versioned.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::{ByteArray, ByteBuf};
+
+use super::{HistoryEntry, HistoryOutcome};
+use crate::{
+    keys::{PairingId, Secret32},
+    request::MAX_REPLAY,
+};
+
+/// Entries of the history; the oldest go first.
+pub const MAX_HISTORY: usize = 200;
+/// Pairings, including those taken back.
+pub(super) const MAX_PAIRINGS: usize = 64;
+/// Seeds.
+pub(super) const MAX_SEEDS: usize = 256;
+/// Sealed files remembered for one seed; the oldest go first.
+pub(super) const MAX_FILES: usize = 16;
+
+pub(super) type Id = ByteArray<16>;
+
+/// Everything, saved whole.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct State {
+    pub(super) v: u8,
+    pub(super) name: String,
+    pub(super) recipient: String,
+    pub(super) signer: ByteArray<32>,
+    pub(super) pairings: Vec<Pairing>,
+    pub(super) revoked: Vec<Revoked>,
+    pub(super) seeds: Vec<Seed>,
+    pub(super) grants: Vec<Grant>,
+    pub(super) trusted: Vec<ByteArray<32>>,
+    pub(super) replay: Vec<Replay>,
+    pub(super) history: Vec<HistoryEntry>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pairing {
+    pub(super) id: Id,
+    pub(super) name: String,
+    pub(super) relay: String,
+    pub(super) ci_static: ByteArray<32>,
+    pub(super) psk: Psk,
+    pub(super) ticket: Id,
+    pub(super) created: u64,
+}
+
+/// A pairing taken back: its mailbox is still proven, to tell the relay that its ticket is denied.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revoked {
+    pub(super) id: Id,
+    pub(super) relay: String,
+    pub(super) ticket: Id,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Seed {
+    pub(super) id: Id,
+    pub(super) label: String,
+    pub(super) files: Vec<ByteArray<32>>,
+    /// Tells the same secret enrolled twice; HKDF under the unlock root.
+    pub(super) fingerprint: ByteArray<32>,
+    pub(super) created: u64,
+    pub(super) last_step: Option<u64>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Grant {
+    pub(super) pairing: Id,
+    pub(super) seed: Id,
+    pub(super) allowed: bool,
+}
+
+/// A request that was accepted once and must not be again; after the answer, M4 for a job that lost its connection.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Replay {
+    pub(super) pairing: Id,
+    pub(super) ephemeral: ByteArray<32>,
+    pub(super) request: Id,
+    pub(super) tag: Id,
+    pub(super) until: u64,
+    pub(super) m4: Option<ByteBuf>,
+}
+
+/// A pairing's psk inside the (encrypted) state.
+pub(super) struct Psk(pub(super) Secret32);
+
+impl Clone for Psk {
+    fn clone(&self) -> Self {
+        Self(self.0.duplicate())
+    }
+}
+
+impl Serialize for Psk {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Goes into the state, which is encrypted before it leaves.
+        serializer.serialize_bytes(self.0.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for Psk {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ByteArray::<32>::deserialize(deserializer).map(|bytes| Self(Secret32::from_bytes(bytes.into_array())))
+    }
+}
+
+impl State {
+    pub(super) fn pairing(&self, id: &PairingId) -> Option<&Pairing> {
+        self.pairings.iter().find(|pairing| *pairing.id == *id)
+    }
+
+    pub(super) fn seed(&self, id: &[u8; 16]) -> Option<&Seed> {
+        self.seeds.iter().find(|seed| *seed.id == *id)
+    }
+
+    pub(super) fn seed_mut(&mut self, id: &[u8; 16]) -> Option<&mut Seed> {
+        self.seeds.iter_mut().find(|seed| *seed.id == *id)
+    }
+
+    /// The seed whose sealed file has this digest.
+    pub(super) fn seed_of_file(&self, digest: &[u8; 32]) -> Option<&Seed> {
+        self.seeds.iter().find(|seed| seed.files.iter().any(|file| **file == *digest))
+    }
+
+    /// `None`: nobody decided yet.
+    pub(super) fn grant(&self, pairing: &PairingId, seed: &[u8; 16]) -> Option<bool> {
+        self.grants.iter().find(|grant| *grant.pairing == *pairing && *grant.seed == *seed).map(|grant| grant.allowed)
+    }
+
+    pub(super) fn set_grant(&mut self, pairing: &PairingId, seed: &[u8; 16], allowed: bool) {
+        self.grants.retain(|grant| *grant.pairing != *pairing || *grant.seed != *seed);
+        self.grants.push(Grant { pairing: Id::new(*pairing), seed: Id::new(*seed), allowed });
+    }
+
+    pub(super) fn forget_expired(&mut self, now: u64) {
+        self.replay.retain(|entry| entry.until >= now);
+    }
+
+    pub(super) fn replay_is_full(&self, pairing: &PairingId, now: u64) -> bool {
+        self.replay.iter().filter(|entry| *entry.pairing == *pairing && entry.until >= now).count() >= MAX_REPLAY
+    }
+
+    pub(super) fn keep_answer(&mut self, tag: &[u8; 16], m4: &[u8]) {
+        if let Some(entry) = self.replay.iter_mut().find(|entry| *entry.tag == *tag) {
+            entry.m4 = Some(ByteBuf::from(m4));
+        }
+    }
+
+    pub(super) fn remember(&mut self, entry: HistoryEntry) {
+        self.history.push(entry);
+        let surplus = self.history.len().saturating_sub(MAX_HISTORY);
+        self.history.drain(..surplus);
+    }
+
+    pub(super) fn settle(&mut self, request: &[u8; 16], outcome: HistoryOutcome) {
+        if let Some(entry) = self.history.iter_mut().rev().find(|entry| *entry.request_id == *request) {
+            entry.outcome = outcome;
+        }
+    }
+}
