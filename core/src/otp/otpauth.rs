@@ -121,7 +121,8 @@ impl<'a> Parameters<'a> {
 fn read_parts(label: &str, parameters: &Parameters<'_>) -> Result<OtpAuth, OtpAuthError> {
     let decode = |text| percent::decode(text).ok_or(OtpAuthError::Percent);
     let label = decode(label)?;
-    if !text::is_clean(&label, text::MAX_LABEL) {
+    // An issuer that the parameter overrides must be clean too; only the label shown has to be short.
+    if !text::is_clean(&label, MAX_URI) {
         return Err(OtpAuthError::Label);
     }
     let (label_issuer, account) = label.split_once(':').unwrap_or(("", &label));

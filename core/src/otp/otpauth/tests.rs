@@ -73,6 +73,10 @@ fn labels_that_are_refused() {
         assert_eq!(error(&uri), OtpAuthError::Label, "{label}");
     }
     assert_eq!(error(&format!("otpauth://totp?secret={SECRET}")), OtpAuthError::Label);
+    // What is overridden or dropped does not count.
+    let uri = format!("otpauth://totp/{}:%20b?secret={SECRET}&issuer=A", "x".repeat(130));
+    assert_eq!(parse_otpauth(&uri).unwrap().label(), "A:b");
+    assert_eq!(error(&format!("otpauth://totp/%E2%80%AEx:b?secret={SECRET}&issuer=A")), OtpAuthError::Label);
     // Each fits, but not both together.
     let uri = format!("otpauth://totp/{}?secret={SECRET}&issuer={}", "x".repeat(100), "y".repeat(30));
     assert_eq!(error(&uri), OtpAuthError::Label);
