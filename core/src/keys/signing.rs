@@ -1,6 +1,7 @@
 //! Ed25519 over `label | 00 | message`, always verified strictly.
 
 use ed25519_dalek::Signer as _;
+use zeroize::Zeroizing;
 
 use super::Secret32;
 
@@ -50,8 +51,9 @@ pub(crate) fn verify(public: &PublicKey, label: &str, parts: &[&[u8]], signature
     key.verify_strict(&message(label, parts), &signature).map_err(|_| BadSignature)
 }
 
-fn message(label: &str, parts: &[&[u8]]) -> Vec<u8> {
-    let mut message = Vec::with_capacity(label.len() + 1 + parts.iter().map(|part| part.len()).sum::<usize>());
+/// Wiped, because a record's message holds the whole otpauth URI.
+fn message(label: &str, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let mut message = Zeroizing::new(Vec::with_capacity(label.len() + 1 + parts.iter().map(|part| part.len()).sum::<usize>()));
     message.extend_from_slice(label.as_bytes());
     message.push(0);
     for part in parts {
