@@ -11,6 +11,9 @@ use crate::{
 /// Tag and key that Noise adds to a plaintext, at most: an ephemeral, an encrypted static and two tags.
 const MAX_OVERHEAD: usize = 32 + 48 + 16;
 
+/// Messages that a side may have written and then thrown away, because what they imply could not be saved.
+const MAX_SKIPPED: u64 = 7;
+
 /// Which handshake, and the byte that names it in the prologue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Suite {
@@ -134,11 +137,18 @@ impl Transport {
         Ok(message)
     }
 
-    /// Decrypts the peer's next message. After a failure the same message may be tried again, nothing is skipped.
+    /// Decrypts the peer's next message; up to [`MAX_SKIPPED`] before it may never have left the peer. A failure changes nothing.
     pub(crate) fn read(&mut self, message: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
-        let mut plain = Zeroizing::new(vec![0; message.len()]);
-        let length = self.state.read_message(message, &mut plain).map_err(|_| ChannelError::Decrypt)?;
-        plain.truncate(length);
-        Ok(plain)
+        let expected = self.state.receiving_nonce();
+        for nonce in expected..=expected.saturating_add(MAX_SKIPPED) {
+            self.state.set_receiving_nonce(nonce);
+            let mut plain = Zeroizing::new(vec![0; message.len()]);
+            if let Ok(length) = self.state.read_message(message, &mut plain) {
+                plain.truncate(length);
+                return Ok(plain);
+            }
+        }
+        self.state.set_receiving_nonce(expected);
+        Err(ChannelError::Decrypt)
     }
 }

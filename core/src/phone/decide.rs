@@ -251,10 +251,8 @@ impl Phone {
             state.remember(entry);
         });
         if let Err(error) = saved {
-            // The transport has moved on by one message, so this session can't answer any more: the job must ask afresh. No step was burnt.
-            if let Some(at) = &session.at {
-                self.close(at, CloseReason::PhoneFailed);
-            }
+            // This M4 is thrown away, its counter is spent (docs/PROTOCOL.md §5.1); the human may try again.
+            self.sessions.insert(*id, Session::AwaitHuman(session));
             return Err(error.into());
         }
         self.sent(id, session, &m4);
