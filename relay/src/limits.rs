@@ -50,6 +50,9 @@ pub const MAX_CONNECTIONS_PER_IP: usize = 256;
 pub const MAX_CONNECTIONS: usize = 65_536;
 /// Most tickets whose circuits are counted; the oldest count is dropped.
 pub const MAX_OPEN_RATE_TABLE: usize = 65_536;
+/// Bytes of first messages given to one phone in a second; the rest waits. Keeps a phone that comes back to many OPENs from being
+/// cut as a slow reader.
+pub const MAX_INCOMING_PER_SECOND: usize = 32 * 1024;
 /// Bytes queued for one connection; a reader that falls behind further is cut.
 pub const OUT_QUEUE: usize = 64 * 1024;
 

@@ -5,7 +5,10 @@ use std::collections::{HashMap, HashSet};
 use countersign_core::relay::{Circuit, ErrorCode, Mailbox, Nonce, RELAY_CIRCUIT, Rendezvous};
 
 use super::{circuit::CircuitId, milliseconds};
-use crate::{limits::Limits, network::Network};
+use crate::{
+    limits::{Limits, MAX_INCOMING_PER_SECOND},
+    network::Network,
+};
 
 /// What a circuit number of a connection stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub(super) struct Connection {
     pub(super) nonce: Nonce,
     pub(super) mailboxes: HashSet<Mailbox>,
     pub(super) slots: HashMap<Circuit, Slot>,
+    /// Bytes of INCOMING that it may still be given in this second.
+    pub(super) budget: usize,
     since: u64,
     proofs: u32,
     next: Circuit,
@@ -30,7 +35,16 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(network: Network, nonce: Nonce, since: u64) -> Self {
-        Self { network, nonce, since, mailboxes: HashSet::new(), slots: HashMap::new(), proofs: 0, next: RELAY_CIRCUIT }
+        Self {
+            network,
+            nonce,
+            budget: MAX_INCOMING_PER_SECOND,
+            since,
+            mailboxes: HashSet::new(),
+            slots: HashMap::new(),
+            proofs: 0,
+            next: RELAY_CIRCUIT,
+        }
     }
 
     /// Counts a PROVE, OPEN or MEET.

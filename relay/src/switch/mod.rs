@@ -25,7 +25,7 @@ use countersign_core::{
 };
 use rand_core::{CryptoRng, RngCore};
 
-use crate::limits::Limits;
+use crate::limits::{Limits, MAX_INCOMING_PER_SECOND};
 use circuit::Circuits;
 use connection::{Connection, Slot};
 use mailbox::Home;
@@ -147,6 +147,13 @@ impl Switch {
         for (conn, circuit) in self.waiting.expire(now.mono).into_iter().chain(self.meetings.expire(now.mono)) {
             self.drop_slot(conn, circuit);
             self.send(conn, &Frame::Close { circuit, reason: CloseReason::Timeout });
+        }
+        for connection in self.connections.values_mut() {
+            connection.budget = MAX_INCOMING_PER_SECOND;
+        }
+        let proven: Vec<_> = self.waiting.mailboxes().filter(|mailbox| self.homes.contains_key(mailbox)).copied().collect();
+        for mailbox in proven {
+            self.deliver_waiting(&mailbox, now);
         }
     }
 

@@ -47,7 +47,7 @@ impl Switch {
             opens_per_hour: parsed.opens_per_hour,
             expires: parsed.expires,
         };
-        if self.homes.contains_key(&mailbox) {
+        if self.budget(&mailbox).is_some_and(|budget| tail.len() <= budget) {
             self.deliver(&mailbox, &pending, tail, now);
             return Ok(());
         }
@@ -80,9 +80,15 @@ impl Switch {
         self.origins.iter().any(signed).then_some(parsed)
     }
 
-    /// Gives everything that waits for a mailbox to the phone that just proved it.
+    /// How many bytes of INCOMING the phone that answers for a mailbox may still be given in this second; `None`: it is away.
+    fn budget(&self, mailbox: &Mailbox) -> Option<usize> {
+        let home = self.homes.get(mailbox)?;
+        self.connections.get(&home.conn).map(|connection| connection.budget)
+    }
+
+    /// Gives what waits for a mailbox to the phone that answers for it, as far as this second's budget goes.
     pub(super) fn deliver_waiting(&mut self, mailbox: &Mailbox, now: Now) {
-        for open in self.waiting.take(mailbox) {
+        while let Some(open) = self.budget(mailbox).and_then(|budget| self.waiting.take(mailbox, budget)) {
             self.drop_slot(open.pending.conn, open.pending.number);
             if open.pending.expires != 0 && open.pending.expires <= now.unix {
                 self.refuse((open.pending.conn, open.pending.number), CloseReason::TicketRefused);
@@ -109,6 +115,7 @@ impl Switch {
             return self.refuse(end, CloseReason::Limit);
         }
         let number = connection.next_number();
+        connection.budget = connection.budget.saturating_sub(tail.len());
         self.join(Circuit {
             ends: (end, (phone, number)),
             ticket: Some((*mailbox, open.ticket_id)),

@@ -100,14 +100,7 @@ impl Meetings {
 }
 
 impl Switch {
-    pub(super) fn meet(
-        &mut self,
-        conn: ConnId,
-        number: Number,
-        role: Role,
-        rendezvous: Rendezvous,
-        now: Now,
-    ) -> Result<(), ErrorCode> {
+    pub(super) fn meet(&mut self, conn: ConnId, number: Number, role: Role, rendezvous: Rendezvous, now: Now) -> Result<(), ErrorCode> {
         let Some(connection) = self.connections.get_mut(&conn) else { return Ok(()) };
         connection.count_proof(&self.limits)?;
         connection.check_number(number)?;

@@ -63,13 +63,23 @@ impl Waiting {
         true
     }
 
-    /// Takes all that wait for a mailbox.
-    pub(super) fn take(&mut self, mailbox: &Mailbox) -> VecDeque<WaitingOpen> {
-        let queue = self.queues.remove(mailbox).unwrap_or_default();
-        for open in &queue {
-            self.discount(open.network);
+    /// Takes the oldest that waits for a mailbox, if its message has at most `max` bytes.
+    pub(super) fn take(&mut self, mailbox: &Mailbox, max: usize) -> Option<WaitingOpen> {
+        let queue = self.queues.get_mut(mailbox)?;
+        if queue.front()?.tail.len() > max {
+            return None;
         }
-        queue
+        let open = queue.pop_front()?;
+        if queue.is_empty() {
+            self.queues.remove(mailbox);
+        }
+        self.discount(open.network);
+        Some(open)
+    }
+
+    /// The mailboxes that something waits for.
+    pub(super) fn mailboxes(&self) -> impl Iterator<Item = &Mailbox> {
+        self.queues.keys()
     }
 
     /// Drops one.
