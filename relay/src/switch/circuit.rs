@@ -32,6 +32,13 @@ pub(super) struct Circuits {
     next: u64,
 }
 
+#[cfg(test)]
+impl Circuits {
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+}
+
 impl Switch {
     /// The circuits of a mailbox on the connection that answers for it, with their tickets.
     pub(super) fn circuits_to(&self, mailbox: &Mailbox) -> Vec<(CircuitId, TicketId)> {
