@@ -13,3 +13,5 @@ pub mod request;
 pub mod seed;
 pub mod text;
 pub mod time;
+#[cfg(test)]
+mod vectors;
