@@ -162,3 +162,27 @@ fn broken(error: Error) -> LinkError {
         other => LinkError::Broken(io::Error::other(other)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn silence_is_noticed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
+        let served = tokio::spawn(async move {
+            let mut socket = tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await.unwrap();
+            let hello = Frame::Hello { version: VERSION, nonce: [0; 32], time: 0 };
+            socket.send(Message::Binary(hello.encode().into())).await.unwrap();
+            socket
+        });
+        let (mut link, _) = Link::connect(&url).await.unwrap();
+        let _silent = served.await.unwrap();
+        // As if the last word had come so long ago.
+        link.heard -= SILENCE;
+        assert!(matches!(link.recv().await, Err(LinkError::Silent)));
+    }
+}

@@ -1,13 +1,11 @@
 //! The program itself: what it prints, how it stops.
 
-mod common;
-
 use std::{
     io::{BufRead as _, BufReader, Read as _},
     process::{Child, Command, Stdio},
 };
 
-use common::End;
+use crate::ends::End;
 use countersign_core::relay::{ErrorCode, Frame, RelayUrl};
 
 fn command() -> Command {

@@ -1,10 +1,8 @@
 //! The relay over real sockets: protocol, limits, shutdown.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{End, Running, mailbox, sender_key, ticket};
+use crate::ends::{End, Running, mailbox, sender_key, ticket};
 use countersign_core::relay::{CloseReason, ErrorCode, Frame, MAX_FRAME, RelayUrl, Role, Ticket};
 use countersign_link::{Link, LinkError, RootCertStore};
 use countersign_relay::{Config, Relay, RelayError, TlsFiles, limits::Limits};

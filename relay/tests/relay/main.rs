@@ -1,0 +1,5 @@
+//! The relay over real sockets, and the program.
+
+mod ends;
+mod program;
+mod sockets;
