@@ -1,4 +1,5 @@
 //! The link against relays that are none, or bad ones.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use countersign_core::relay::{ErrorCode, Frame, MAX_FRAME, RelayUrl};
 use countersign_link::{Hello, Link, LinkError};
