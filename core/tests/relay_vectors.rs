@@ -1,6 +1,7 @@
 //! `tests/vectors/relay.json`: made here with fixed keys, checked here field by field.
 //!
 //! After a change of the protocol: `cargo test -p countersign-core --test relay_vectors -- --ignored` writes the file again.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use countersign_core::{
     keys::{CiRoot, DeviceRoot, PairingId, SigningKey},
