@@ -7,6 +7,8 @@ use countersign_core::request::RequestId;
 pub enum Mood {
     /// Reads the number in the log of the job they started and types it.
     Approve,
+    /// The same, but does not let the pairing use a seed that it has not used before.
+    ApproveWithoutGrant,
     /// Says no.
     Deny,
     /// Types something else.

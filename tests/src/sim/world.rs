@@ -279,6 +279,12 @@ impl World {
         self.phone.revoke(pairing, &mut Context { now, rng: &mut self.rng, store: &mut self.disk }).unwrap();
     }
 
+    /// Allows or denies a pairing the use of a seed.
+    pub fn allow(&mut self, pairing: &PairingId, seed: &[u8; 16], allowed: bool) {
+        let now = self.now();
+        self.phone.allow(pairing, seed, allowed, &mut Context { now, rng: &mut self.rng, store: &mut self.disk }).unwrap();
+    }
+
     /// Runs until every job ended or `mono` is reached, and then until the wire is quiet.
     pub fn run_until(&mut self, mono: u64) {
         loop {
@@ -480,9 +486,9 @@ impl World {
                     let decision = Decision { number: "not it".into(), codes: None, grant: true };
                     assert!(self.phone.decide(&pending.request_id, &decision, &mut ctx).is_err());
                 }
-                Mood::Approve => {
+                Mood::Approve | Mood::ApproveWithoutGrant => {
                     let Some(number) = number_in_log(&self.jobs, &pending.pairing_id) else { continue };
-                    let decision = Decision { number, codes: None, grant: true };
+                    let decision = Decision { number, codes: None, grant: self.human.mood == Mood::Approve };
                     // A disk that breaks at this moment leaves the request waiting; the run decides what comes of it.
                     let decided = self.phone.decide(&pending.request_id, &decision, &mut ctx);
                     if decided.and_then(|()| self.phone.approve(&pending.request_id, &unlock(), None, &mut ctx)).is_ok() {
