@@ -66,7 +66,7 @@ impl Random {
 impl Adversary for Random {
     fn act(&mut self, leg: Leg, frame: &[u8]) -> Action {
         let mut action = vec![(5, frame.to_vec())];
-        if self.budget > 0 && self.rng.next_u32() % self.one_in == 0 {
+        if self.budget > 0 && self.rng.next_u32().is_multiple_of(self.one_in) {
             self.budget -= 1;
             match self.below(8) {
                 0 => action.clear(),
