@@ -7,4 +7,5 @@
     reason = "a test harness: whatever is not as expected must end the test loudly"
 )]
 
+pub mod process;
 pub mod sim;
