@@ -7,5 +7,6 @@
     reason = "a test harness: whatever is not as expected must end the test loudly"
 )]
 
+pub mod embedded;
 pub mod process;
 pub mod sim;

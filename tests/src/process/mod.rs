@@ -27,14 +27,17 @@ pub const PATIENCE: u64 = 90;
 pub fn program(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
+        let own = std::env::current_exe().unwrap();
+        let folder = own.ancestors().find(|folder| folder.join("deps").is_dir()).unwrap().to_path_buf();
+        let profile = if folder.ends_with("release") { "release" } else { "dev" };
         let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "-p", "countersign", "-p", "countersign-relay", "-p", "countersign-phone", "--bins"])
+            .args(["build", "--quiet", "--locked", "--profile", profile])
+            .args(["-p", "countersign", "-p", "countersign-relay", "-p", "countersign-phone", "--bins"])
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
             .status()
             .unwrap();
         assert!(status.success(), "the programs do not build");
-        let own = std::env::current_exe().unwrap();
-        own.ancestors().find(|folder| folder.join("deps").is_dir()).unwrap().to_path_buf()
+        folder
     });
     folder.join(name)
 }
