@@ -1,0 +1,70 @@
+//! The program itself: what it prints, how it stops.
+
+mod common;
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::{Child, Command, Stdio},
+};
+
+use common::End;
+use countersign_core::relay::{ErrorCode, Frame, RelayUrl};
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-relay"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Starts the program and reads its one line.
+fn start() -> (Child, BufReader<std::process::ChildStdout>, RelayUrl) {
+    let mut child = command().args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let url = line.strip_prefix("listening on ").unwrap().strip_suffix('\n').unwrap();
+    (child, stdout, RelayUrl::parse(url).unwrap())
+}
+
+#[tokio::test]
+async fn says_where_it_listens_and_stops_when_told() {
+    for signal in ["TERM", "INT"] {
+        let (mut child, mut stdout, url) = start();
+        assert_ne!(url.port(), 0);
+        let mut end = End::connect(&url).await;
+        assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
+        end.expect(Frame::Error { code: ErrorCode::ShuttingDown }).await;
+        end.expect_end().await;
+        drop(end);
+        assert!(child.wait().unwrap().success());
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "", "one line on standard output");
+        child.stderr.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "countersign-relay: shutting down\n");
+    }
+}
+
+#[test]
+fn refuses_what_cannot_work() {
+    let cases = [
+        (vec!["--listen", "0.0.0.0:0"], 1, "--origin wss://"),
+        (vec!["--origin", "ws://relay.example.org"], 2, "without TLS"),
+        (vec!["--listen", "127.0.0.1:0", "--tls-cert", "cert.pem"], 2, "--tls-key"),
+        (vec!["--listen", "127.0.0.1:0", "--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], 1, "/nowhere.pem"),
+    ];
+    for (args, code, text) in cases {
+        let output = command().args(&args).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+        assert!(stderr.contains(text), "{args:?}: {stderr}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn help_has_an_example() {
+    let output = command().arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(help.contains("Examples:\n  countersign-relay\n"), "{help}");
+}
