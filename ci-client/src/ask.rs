@@ -84,7 +84,12 @@ pub struct Answer {
 ///
 /// # Errors
 /// [`AskFailure`] when every phone failed, or none was given.
-pub async fn ask(phones: Vec<Phone>, ask: Ask, progress: &mut dyn Progress, interrupt: impl Future<Output = ()>) -> Result<Answer, AskFailure> {
+pub async fn ask(
+    phones: Vec<Phone>,
+    ask: Ask,
+    progress: &mut dyn Progress,
+    interrupt: impl Future<Output = ()>,
+) -> Result<Answer, AskFailure> {
     let clock = Clock::start();
     let names: Vec<String> = phones.iter().map(|phone| phone.pairing.phone_name.clone()).collect();
     let timeout_ms = ask.timeout_ms;
@@ -140,7 +145,7 @@ async fn race(
             }
         })
         .collect();
-    let mut tell = |progress: &mut dyn Progress, (index, news): (usize, News)| {
+    let tell = |progress: &mut dyn Progress, (index, news): (usize, News)| {
         let name = names.get(index).map(String::as_str).unwrap_or_default();
         if let News::Event(Event::Number(number)) = &news {
             progress.number(name, number);

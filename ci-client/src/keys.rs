@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// Holds the keys themselves.
-pub const KEY_VARIABLE: &str = "COUNTERSIGN_KEY";
+pub(crate) const KEY_VARIABLE: &str = "COUNTERSIGN_KEY";
 /// Names a file that holds them.
-pub const KEY_FILE_VARIABLE: &str = "COUNTERSIGN_KEY_FILE";
+pub(crate) const KEY_FILE_VARIABLE: &str = "COUNTERSIGN_KEY_FILE";
 /// Longest key text, bytes: hundreds of keys.
 const MAX_KEYS: usize = 64 * 1024;
 
@@ -155,7 +155,8 @@ pub(crate) fn phones(config: &Config, keys: Vec<CiKey>, only: Option<&str>) -> R
     Ok(phones)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs;
 

@@ -103,7 +103,9 @@ impl From<PairFailure> for Problem {
                 (Exit::RelayNotReached, "if the phone already lists this pairing, remove it there; then run `countersign pair` again")
             }
             PairFailure::TimedOut => (Exit::TimedOut, "run `countersign pair` again; a code lives for five minutes"),
-            PairFailure::Taken => (Exit::Protocol, "somebody else may have used this code; run `countersign pair` again and let nobody see it"),
+            PairFailure::Taken => {
+                (Exit::Protocol, "somebody else may have used this code; run `countersign pair` again and let nobody see it")
+            }
             PairFailure::PhoneLeft => (Exit::PhoneNotReached, "run `countersign pair` again"),
             PairFailure::Pairing(PairingError::WrongDigits) => (Exit::WrongNumber, "run `countersign pair` again"),
             PairFailure::Pairing(_) => (Exit::Protocol, "update this program and the app on the phone, then run `countersign pair` again"),

@@ -63,6 +63,8 @@ impl Ui {
     /// [`Problem`] if standard output is closed or full.
     pub fn print(&self, line: &str) -> Result<(), Problem> {
         let mut out = io::stdout().lock();
-        writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| Problem::config(format!("cannot write to standard output: {error}")))
+        writeln!(out, "{line}")
+            .and_then(|()| out.flush())
+            .map_err(|error| Problem::config(format!("cannot write to standard output: {error}")))
     }
 }

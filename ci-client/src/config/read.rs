@@ -94,9 +94,8 @@ pub(super) fn parse(origin: &str, text: &str) -> Result<Config, Problem> {
         });
     }
     let seeds = file.seed.into_iter();
-    config.seeds = seeds
-        .map(|(name, it)| (name.0, Seed { sealed: it.sealed, label: it.label, target: it.target, codes: it.codes }))
-        .collect();
+    config.seeds =
+        seeds.map(|(name, it)| (name.0, Seed { sealed: it.sealed, label: it.label, target: it.target, codes: it.codes })).collect();
     Ok(config)
 }
 
@@ -183,7 +182,7 @@ mod tests {
             refused("new = 1\nversion = 2\n"),
             "c.toml, line 2 (version): this program reads version 1 of the configuration, not 2; update it"
         );
-        assert_eq!(refused(""), "c.toml, line 1: missing field `version`");
+        assert_eq!(refused(""), "c.toml: missing field `version`");
     }
 
     #[test]
