@@ -1,0 +1,33 @@
+//! `countersign`: see `countersign --help` and docs/CLI.md.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use countersign::{
+    cli::{self, Cli},
+    exit::Exit,
+    ui::Ui,
+};
+
+fn main() -> ExitCode {
+    let hardened = countersign_link::harden();
+    let ui = Ui::detect();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come as errors too, with the code 0. Nobody is left to tell when this can't be printed.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::BadConfig.code().into() } else { ExitCode::SUCCESS };
+        }
+    };
+    if let Err(error) = hardened {
+        ui.say(&format!("warning: cannot protect this process's memory: {error}"));
+    }
+    match cli::run(cli, ui) {
+        Ok(code) => code.into(),
+        Err(problem) => {
+            ui.problem(&problem);
+            problem.exit.code().into()
+        }
+    }
+}
