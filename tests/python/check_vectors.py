@@ -4,8 +4,10 @@
 import json
 import sys
 import traceback
+from hashlib import sha256
 from pathlib import Path
 
+import sealed
 from countersign_client import ProtocolError, bech32, cbor, frames, keys, noise_channel, otp, pairing, request
 from countersign_client.keys import CiKey, Ticket, derive, ed25519_public, x25519_public
 from countersign_client.noise_channel import Handshake, pad, unpad
@@ -132,9 +134,9 @@ def check_pairing(p):
 
 
 def check_request(r, kept, phone_secret, unlock):
-    now, sealed = r["phone_now"], bytes.fromhex(r["sealed"])
+    now, seed_file = r["phone_now"], bytes.fromhex(r["sealed"])
     session = request.Session(kept, repeated(0x40)(16), bytes.fromhex(r["ci_ephemeral"]))
-    body = request.request(session.request_id, now, sealed, 2, "npm", "release 1.2")
+    body = request.request(session.request_id, now, seed_file, 2, "npm", "release 1.2")
     same("Request", lambda: body, r["request_cbor"])
     case("Request, read and written", lambda: cbor.encode(cbor.decode(body)) == body)
     same("padded length", lambda: len(pad(body, request.REQUEST)), r["request_padded_length"])
@@ -262,6 +264,40 @@ def check_otp(d):
             case(f"issue: {v['reason']}", lambda: (give()[0], give()[-1]) == (v["first"], v["last"]))
 
 
+def check_sealed(d):
+    unlock = bytes.fromhex(d["unlock_root"])
+    identity, signer = derive(unlock, "age identity"), ed25519_public(derive(unlock, "signing"))
+    same("sealed: identity", lambda: bech32.encode("age-secret-key-", identity).upper(), d["age_identity"])
+    same("sealed: recipient", lambda: bech32.encode("age", x25519_public(identity)), d["age_recipient"])
+    same("sealed: signer", lambda: signer, d["signer"])
+    for v in d["opens"]:
+        data = bytes.fromhex(v["sealed"])
+
+        def check():
+            r = sealed.open_record(data, identity, [signer])
+            seed = otp.Otpauth(r["otpauth"])
+            return (r["text"] == v["record"] and r["size"] == v["record_size"] and r["created"] == v["created"]
+                    and r["seed_id"].hex() == v["seed_id"] and seed.label == v["label"]
+                    and sha256(data).hexdigest() == v["sha256"]
+                    and otp.hotp(seed.secret, v["step"], seed.digits, seed.algorithm) == v["code"])
+
+        case(f"sealed: {v['reason']}", check)
+    for v in d["must_fail"]:
+        data = bytes.fromhex(v["sealed"])
+
+        def check():
+            """Refused, and by the grammar exactly where the vector says so."""
+            try:
+                sealed.open_record(data, identity, [signer])
+            except sealed.Malformed:
+                return v["malformed"] is not None
+            except ProtocolError:
+                return v["malformed"] is None
+            return False
+
+        case(f"sealed: {v['reason']}", check)
+
+
 def check_noise(d):
     """The patterns we have, from the noise.json of others."""
     for v in d["vectors"]:
@@ -320,7 +356,8 @@ def main():
     case("pairing runs to its end", do_pairing)
     case("request runs to its end", lambda: check_request(
         d["request"], kept, phone_secret, bytes.fromhex(d["pairing"]["unlock_root"])) is None)
-    for name, check in (("relay.json", check_relay), ("otp.json", check_otp), ("noise.json", check_noise)):
+    for name, check in (("relay.json", check_relay), ("otp.json", check_otp), ("sealed.json", check_sealed),
+                        ("noise.json", check_noise)):
         data = load(name)
         case(f"{name} runs to its end", lambda: check(data) is None)
     check_cbor()

@@ -1,6 +1,6 @@
 """The Noise patterns that Countersign uses, with 25519_ChaChaPoly_SHA256 (Noise revision 34).
 
-No maintained Python package was found that has the psk modifiers, so this is the framework's sections 5 and 9, no more.
+The Python packages that have the psk modifiers are not maintained any more, so this is sections 5 and 9 of the framework.
 """
 
 import hmac
