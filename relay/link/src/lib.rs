@@ -1,1 +1,18 @@
-//! x
+//! The client end of a relay connection, for ci and phone: [`Link`] carries frames; what they mean is `countersign_core::relay`.
+//!
+//! Beside it, what both programs need from the operating system: [`Clock`], [`harden`], and [`Backoff`] between two attempts.
+
+mod backoff;
+mod clock;
+mod error;
+mod link;
+mod process;
+mod tls;
+
+pub use backoff::{BACKOFF_CAP, BACKOFF_FIRST, Backoff};
+pub use clock::Clock;
+pub use error::LinkError;
+pub use link::{CONNECT_TIMEOUT, Hello, Link, SEND_TIMEOUT, SILENCE};
+pub use process::harden;
+/// The roots that [`Link::connect_with`] takes.
+pub use tokio_rustls::rustls::RootCertStore;

@@ -1,0 +1,38 @@
+//! TLS to a relay: rustls with ring, the system's roots.
+
+use std::{io, sync::Arc};
+
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::{
+    TlsConnector,
+    client::TlsStream,
+    rustls::{self, ClientConfig, RootCertStore},
+};
+
+use crate::LinkError;
+
+/// The roots of the operating system (or of `SSL_CERT_FILE` and `SSL_CERT_DIR`); Mozilla's if there are none.
+pub(crate) fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    // One bad file among the system's does not spoil the others.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
+}
+
+pub(crate) async fn connect(stream: TcpStream, host: &str, roots: RootCertStore) -> Result<TlsStream<TcpStream>, LinkError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| LinkError::Tls(io::Error::other(error)))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| LinkError::Tls(io::Error::other(error)))?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
+        // rustls's own verdicts come inside an io::Error; everything else is the network's.
+        if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) { LinkError::Tls(error) } else { LinkError::Unreachable(error) }
+    })
+}

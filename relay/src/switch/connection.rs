@@ -1,0 +1,83 @@
+//! What the switch knows about one connection.
+
+use std::collections::{HashMap, HashSet};
+
+use countersign_core::relay::{Circuit, ErrorCode, Mailbox, Nonce, RELAY_CIRCUIT, Rendezvous};
+
+use super::{circuit::CircuitId, milliseconds};
+use crate::{
+    limits::{Limits, MAX_INCOMING_PER_SECOND},
+    network::Network,
+};
+
+/// What a circuit number of a connection stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// Joined to another end.
+    Joined(CircuitId),
+    /// An OPEN that waits for this mailbox.
+    Waiting(Mailbox),
+    /// A MEET that waits for the other end.
+    Meeting(Rendezvous),
+}
+
+pub(super) struct Connection {
+    pub(super) network: Network,
+    pub(super) nonce: Nonce,
+    pub(super) mailboxes: HashSet<Mailbox>,
+    pub(super) slots: HashMap<Circuit, Slot>,
+    /// Bytes of INCOMING that it may still be given in this second.
+    pub(super) budget: usize,
+    since: u64,
+    proofs: u32,
+    next: Circuit,
+}
+
+impl Connection {
+    pub(super) fn new(network: Network, nonce: Nonce, since: u64) -> Self {
+        Self {
+            network,
+            nonce,
+            budget: MAX_INCOMING_PER_SECOND,
+            since,
+            mailboxes: HashSet::new(),
+            slots: HashMap::new(),
+            proofs: 0,
+            next: RELAY_CIRCUIT,
+        }
+    }
+
+    /// Counts a PROVE, OPEN or MEET.
+    pub(super) fn count_proof(&mut self, limits: &Limits) -> Result<(), ErrorCode> {
+        if self.proofs >= limits.max_proofs_per_connection {
+            return Err(ErrorCode::Limit);
+        }
+        self.proofs += 1;
+        Ok(())
+    }
+
+    /// Checks a number chosen by the end: without the relay's bit, and not in use.
+    pub(super) fn check_number(&self, number: Circuit) -> Result<(), ErrorCode> {
+        if number & RELAY_CIRCUIT != 0 || self.slots.contains_key(&number) { Err(ErrorCode::Malformed) } else { Ok(()) }
+    }
+
+    /// A number for INCOMING, not in use.
+    pub(super) fn next_number(&mut self) -> Circuit {
+        loop {
+            let number = self.next;
+            self.next = self.next.wrapping_add(1) | RELAY_CIRCUIT;
+            if !self.slots.contains_key(&number) {
+                return number;
+            }
+        }
+    }
+
+    /// Whether its time is up.
+    pub(super) fn over(&self, limits: &Limits, mono: u64) -> Option<ErrorCode> {
+        let age = mono.saturating_sub(self.since);
+        if self.proofs == 0 && age >= milliseconds(limits.auth_timeout) {
+            return Some(ErrorCode::AuthTimeout);
+        }
+        (age >= milliseconds(limits.max_session)).then_some(ErrorCode::SessionOver)
+    }
+}

@@ -1,0 +1,231 @@
+//! The circuit switch: who is connected, which mailboxes they proved, which circuits join them (docs/PROTOCOL.md §7).
+//!
+//! Pure: bytes and times go in, [`Output`]s come out of [`Switch::poll_output`]; no clock, socket or global randomness. It keeps
+//! nothing about a connection that is gone, except how often a ticket was used in the last hour and which rendezvous are burnt.
+
+mod circuit;
+mod connection;
+mod mailbox;
+mod open;
+mod rate;
+mod rendezvous;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::IpAddr,
+    time::Duration,
+};
+
+use countersign_core::{
+    relay::{Circuit, CloseReason, ErrorCode, Frame, Mailbox, RelayUrl, VERSION},
+    time::Now,
+};
+use rand_core::{CryptoRng, RngCore};
+
+use crate::limits::{Limits, MAX_INCOMING_PER_SECOND};
+use circuit::Circuits;
+use connection::{Connection, Slot};
+use mailbox::Home;
+use rate::OpenRates;
+use rendezvous::Meetings;
+use waiting::Waiting;
+
+/// Names a connection; the shell never uses a number twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnId(pub u64);
+
+/// What the shell is to do, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send one frame.
+    Send {
+        /// To whom.
+        conn: ConnId,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// Close the connection once everything before is sent. The switch has already forgotten it.
+    Disconnect {
+        /// Which one.
+        conn: ConnId,
+    },
+}
+
+/// The switch.
+pub struct Switch {
+    origins: Vec<String>,
+    limits: Limits,
+    connections: HashMap<ConnId, Connection>,
+    homes: HashMap<Mailbox, Home>,
+    denied: usize,
+    circuits: Circuits,
+    waiting: Waiting,
+    meetings: Meetings,
+    rates: OpenRates,
+    outputs: VecDeque<Output>,
+    shutting_down: bool,
+}
+
+impl Switch {
+    /// Makes an empty switch. Proofs for any of `origins` are accepted.
+    #[must_use]
+    pub fn new(origins: &[RelayUrl], limits: Limits) -> Self {
+        Self {
+            origins: origins.iter().map(|url| url.origin().to_owned()).collect(),
+            connections: HashMap::new(),
+            homes: HashMap::new(),
+            denied: 0,
+            circuits: Circuits::default(),
+            waiting: Waiting::new(&limits),
+            meetings: Meetings::new(&limits),
+            rates: OpenRates::new(limits.max_open_rate_table),
+            outputs: VecDeque::new(),
+            shutting_down: false,
+            limits,
+        }
+    }
+
+    /// A connection from `ip` is ready for frames: sends HELLO with a nonce from `rng`.
+    pub fn connected(&mut self, conn: ConnId, ip: IpAddr, now: Now, rng: &mut (impl RngCore + CryptoRng)) {
+        if self.shutting_down {
+            self.send(conn, &Frame::Error { code: ErrorCode::ShuttingDown });
+            self.outputs.push_back(Output::Disconnect { conn });
+            return;
+        }
+        let mut nonce = [0; 32];
+        rng.fill_bytes(&mut nonce);
+        self.connections.insert(conn, Connection::new(ip.into(), nonce, now.mono));
+        self.send(conn, &Frame::Hello { version: VERSION, nonce, time: now.unix });
+    }
+
+    /// One binary message came in.
+    pub fn frame(&mut self, conn: ConnId, bytes: &[u8], now: Now) {
+        if !self.connections.contains_key(&conn) {
+            return;
+        }
+        let handled = match Frame::parse(bytes) {
+            Ok(Frame::Prove { mailbox_public, signature, deny }) => self.prove(conn, &mailbox_public, &signature, deny, now),
+            Ok(Frame::Open { circuit, ticket, signature, tail }) => self.open(conn, circuit, ticket, &signature, tail, now),
+            Ok(Frame::Meet { circuit, role, rendezvous }) => self.meet(conn, circuit, role, rendezvous, now),
+            Ok(Frame::Data { circuit, tail }) => self.data(conn, circuit, tail),
+            Ok(Frame::Close { circuit, reason }) => {
+                self.close(conn, circuit, reason);
+                Ok(())
+            }
+            Ok(_) | Err(_) => Err(ErrorCode::Malformed),
+        };
+        if let Err(code) = handled {
+            self.fail(conn, code);
+        }
+    }
+
+    /// Something came in that is no binary message of an allowed length.
+    pub fn not_a_frame(&mut self, conn: ConnId) {
+        if self.connections.contains_key(&conn) {
+            self.fail(conn, ErrorCode::Malformed);
+        }
+    }
+
+    /// The connection is gone. Everything that hung on it ends; the other ends are told `peer_gone`.
+    pub fn disconnected(&mut self, conn: ConnId) {
+        self.forget(conn);
+    }
+
+    /// Time has passed: ends what waited too long. To be called about once a second.
+    pub fn tick(&mut self, now: Now) {
+        let over: Vec<_> = self
+            .connections
+            .iter()
+            .filter_map(|(&conn, connection)| connection.over(&self.limits, now.mono).map(|code| (conn, code)))
+            .collect();
+        for (conn, code) in over {
+            self.fail(conn, code);
+        }
+        for (conn, circuit) in self.waiting.expire(now.mono).into_iter().chain(self.meetings.expire(now.mono)) {
+            self.drop_slot(conn, circuit);
+            self.send(conn, &Frame::Close { circuit, reason: CloseReason::Timeout });
+        }
+        for connection in self.connections.values_mut() {
+            connection.budget = MAX_INCOMING_PER_SECOND;
+        }
+        let proven: Vec<_> = self.waiting.mailboxes().filter(|mailbox| self.homes.contains_key(mailbox)).copied().collect();
+        for mailbox in proven {
+            self.deliver_waiting(&mailbox, now);
+        }
+    }
+
+    /// Tells everybody that the relay is being stopped, and ends every connection.
+    pub fn shut_down(&mut self) {
+        self.shutting_down = true;
+        for (conn, _) in std::mem::take(&mut self.connections) {
+            self.send(conn, &Frame::Error { code: ErrorCode::ShuttingDown });
+            self.outputs.push_back(Output::Disconnect { conn });
+        }
+        self.homes.clear();
+        self.denied = 0;
+        self.circuits = Circuits::default();
+        self.waiting = Waiting::new(&self.limits);
+        self.meetings = Meetings::new(&self.limits);
+    }
+
+    /// What to do next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn send(&mut self, conn: ConnId, frame: &Frame<'_>) {
+        self.outputs.push_back(Output::Send { conn, bytes: frame.encode() });
+    }
+
+    /// Tells a connection why it ends, and ends it.
+    fn fail(&mut self, conn: ConnId, code: ErrorCode) {
+        self.send(conn, &Frame::Error { code });
+        self.outputs.push_back(Output::Disconnect { conn });
+        self.forget(conn);
+    }
+
+    fn forget(&mut self, conn: ConnId) {
+        let Some(connection) = self.connections.remove(&conn) else { return };
+        for mailbox in &connection.mailboxes {
+            if let Some(home) = self.homes.remove(mailbox) {
+                self.denied -= home.deny.len();
+            }
+        }
+        for (number, slot) in connection.slots {
+            match slot {
+                Slot::Joined(id) => self.end_circuit(id, CloseReason::PeerGone, Some((conn, number))),
+                Slot::Waiting(mailbox) => self.waiting.remove(&mailbox, conn, number),
+                Slot::Meeting(rendezvous) => self.meetings.remove(&rendezvous),
+            }
+        }
+    }
+
+    /// Closes a circuit for an end: whatever state it is in, it is over.
+    fn close(&mut self, conn: ConnId, number: Circuit, reason: CloseReason) {
+        match self.slot(conn, number) {
+            Some(Slot::Joined(id)) => self.end_circuit(id, reason, Some((conn, number))),
+            Some(Slot::Waiting(mailbox)) => self.waiting.remove(&mailbox, conn, number),
+            Some(Slot::Meeting(rendezvous)) => self.meetings.remove(&rendezvous),
+            // Both ends may close at the same time.
+            None => {}
+        }
+        self.drop_slot(conn, number);
+    }
+
+    fn slot(&self, conn: ConnId, number: Circuit) -> Option<Slot> {
+        self.connections.get(&conn)?.slots.get(&number).copied()
+    }
+
+    fn drop_slot(&mut self, conn: ConnId, number: Circuit) {
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.slots.remove(&number);
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
