@@ -219,15 +219,21 @@ impl Answer {
         }
     }
 
+    /// How long until the code of `step` is valid by the phone's clock.
+    #[must_use]
+    pub fn opens_in(&self, step: u64) -> Duration {
+        Duration::from_millis(self.approval().map_or(0, |approval| approval.opens_in(step, self.clock.now().mono)))
+    }
+
     /// Waits until the code of `step` is valid by the phone's clock. Cancel-safe.
     pub async fn wait_until_open(&mut self, step: u64) {
         loop {
-            let left = self.approval().map_or(0, |approval| approval.opens_in(step, self.clock.now().mono));
-            if left == 0 {
+            let left = self.opens_in(step);
+            if left.is_zero() {
                 return;
             }
             tokio::select! {
-                () = sleep(Duration::from_millis(left)) => {}
+                () = sleep(left) => {}
                 () = self.driver.keep_alive() => {}
             }
         }

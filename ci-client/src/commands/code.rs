@@ -5,7 +5,7 @@ use countersign_core::request::{MAX_CODES, Outcome, StepCode};
 
 use super::{
     listen,
-    request::{RequestArgs, mask},
+    request::{RequestArgs, mask, wait_until_open},
 };
 use crate::{problem::Problem, ui::Ui};
 
@@ -38,12 +38,9 @@ pub(crate) async fn run(args: CodeArgs, ui: Ui) -> Result<u8, Problem> {
     let mut outcome = Outcome::NotUsed;
     let mut result = Ok(0);
     for StepCode(step, code) in &codes {
-        tokio::select! {
-            () = answer.wait_until_open(*step) => {}
-            () = signals.interrupted() => {
-                result = Err(Problem::interrupted());
-                break;
-            }
+        if !wait_until_open(&mut answer, *step, ui, &mut signals).await {
+            result = Err(Problem::interrupted());
+            break;
         }
         // Printing the code is what this command is for.
         if let Err(problem) = ui.print(code.expose()) {

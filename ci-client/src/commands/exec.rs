@@ -7,7 +7,7 @@ use countersign_core::request::{Outcome, StepCode};
 
 use super::{
     listen,
-    request::{RequestArgs, mask},
+    request::{RequestArgs, mask, wait_until_open},
 };
 use crate::{
     child::Child,
@@ -47,11 +47,7 @@ pub(crate) async fn run(args: ExecArgs, ui: Ui) -> Result<u8, Problem> {
     // The core lets no approval of a code pass without one.
     let Some(StepCode(step, code)) = first else { return Err(Problem::new(Exit::Protocol, "the answer holds no code")) };
     mask(ui, &code);
-    let interrupted = tokio::select! {
-        () = answer.wait_until_open(step) => false,
-        () = signals.interrupted() => true,
-    };
-    if interrupted {
+    if !wait_until_open(&mut answer, step, ui, &mut signals).await {
         answer.report(Outcome::NotUsed).await;
         return Err(Problem::interrupted());
     }

@@ -1,5 +1,7 @@
 //! What `code` and `exec` have in common: asking for codes of a seed.
 
+use std::time::Duration;
+
 use clap::Args;
 use countersign_core::{
     ci::Ask,
@@ -11,7 +13,7 @@ use crate::{
     ask::{Answer, Phone, ask},
     cli::{ConfigArg, KeyArg},
     config::{Config, Seed},
-    duration::Timeout,
+    duration::{Left, Timeout},
     hints::hints,
     keys,
     problem::Problem,
@@ -81,6 +83,18 @@ impl Prepared {
         drop(waiting);
         ui.say(&format!("approved on {}", answer.phone));
         Ok(answer)
+    }
+}
+
+/// Waits until the code of `step` is valid; whether it came to that.
+pub(super) async fn wait_until_open(answer: &mut Answer, step: u64, ui: Ui, signals: &mut Signals) -> bool {
+    let left = answer.opens_in(step);
+    if left > Duration::from_secs(1) {
+        ui.say(&format!("the code is of the next step of time: waiting {} for it to begin", Left(left)));
+    }
+    tokio::select! {
+        () = answer.wait_until_open(step) => true,
+        () = signals.interrupted() => false,
     }
 }
 

@@ -1,0 +1,111 @@
+//! The files that the cases in tests/cmd use: made from fixed randomness, checked against what is committed.
+//! `UPDATE_FIXTURES=1 cargo test -p countersign --test fixtures` writes them again.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
+use std::{fs, path::Path};
+
+use countersign::{
+    config::{Config, Edit},
+    target::Target,
+};
+use countersign_core::{
+    keys::{DeviceRoot, UnlockRoot},
+    pairing::{AwaitP1, AwaitP2, LaptopPaired, PhoneIdentity},
+    seed::SealedSeed,
+};
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+use serde_json::Value;
+
+/// Nobody listens there.
+const RELAY: &str = "ws://127.0.0.1:1";
+
+fn paired(seed: u8, name: &str) -> LaptopPaired {
+    let mut rng = ChaCha20Rng::from_seed([seed; 32]);
+    let device = DeviceRoot::from_slice(&[seed; 32]).unwrap();
+    let identity = PhoneIdentity::derive(name, &UnlockRoot::from_slice(&[seed; 32]).unwrap()).unwrap();
+    let laptop = AwaitP1::make("acme/widget", RELAY.parse().unwrap(), &mut rng);
+    let code = laptop.code().to_text().parse().unwrap();
+    let (phone, p1) = AwaitP2::start(&device, code, &mut rng).unwrap();
+    let (laptop, p2) = laptop.receive(&p1, &mut rng).unwrap();
+    let (phone, p3) = phone.receive(&p2, &device, &identity, &mut rng).unwrap();
+    let (laptop, p4) = laptop.receive(&p3).unwrap().check(&phone.digits()).unwrap();
+    laptop.receive(&phone.receive(&p4).unwrap().1).unwrap()
+}
+
+fn sealed_vectors() -> Value {
+    serde_json::from_str(include_str!("../../tests/vectors/sealed.json")).unwrap()
+}
+
+fn bytes(vector: &Value) -> Vec<u8> {
+    HEXLOWER.decode(vector["sealed"].as_str().unwrap().as_bytes()).unwrap()
+}
+
+/// The configuration of the cases with one line changed.
+fn with(good: &str, field: &str, value: &str) -> String {
+    let lines =
+        good.lines().map(|line| if line.starts_with(&format!("{field} = ")) { format!("{field} = {value}") } else { line.to_owned() });
+    lines.collect::<Vec<_>>().join("\n") + "\n"
+}
+
+#[test]
+fn fixtures_are_as_committed() {
+    let (pixel, stranger) = (paired(1, "pixel"), paired(2, "stranger"));
+    let vectors = sealed_vectors();
+    let mut edit = Edit::new("", None).unwrap();
+    edit.add_phone(&pixel.pairing).unwrap();
+    edit.set_seed("npm", &SealedSeed::parse(bytes(&vectors["opens"][0])).unwrap(), "npm:alice", Target::Npm).unwrap();
+    let good = edit.to_text();
+    let mut files = vec![
+        ("countersign.toml".to_owned(), good.clone()),
+        ("key".to_owned(), format!("{}\n", pixel.key.to_text().as_str())),
+        ("stranger.key".to_owned(), format!("{}\n", stranger.key.to_text().as_str())),
+        ("empty.toml".to_owned(), "version = 1\n".to_owned()),
+        ("version.toml".to_owned(), with(&good, "version", "2")),
+        ("field.toml".to_owned(), good.replace("\n[[phone]]", "colour = 3\n\n[[phone]]")),
+        ("relay.toml".to_owned(), with(&good, "relay", "\"ws://relay.example.org\"")),
+        ("ticket.toml".to_owned(), with(&good, "ticket", "\"AQID\"")),
+        ("pairing.toml".to_owned(), with(&good, "pairing", "\"AQID\"")),
+        ("base64.toml".to_owned(), with(&good, "signer", "\"a=\"")),
+        ("target.toml".to_owned(), with(&good, "target", "\"pypi\"")),
+        ("codes.toml".to_owned(), format!("{good}codes = 21\n")),
+        ("twice.toml".to_owned(), format!("{good}{}", &good[good.find("\n[[phone]]").unwrap()..good.find("\n[seed").unwrap()])),
+        ("no-toml.toml".to_owned(), "version = 1\nphone = [\n".to_owned()),
+    ];
+    for vector in vectors["must_fail"].as_array().unwrap() {
+        let name = match (vector["malformed"].as_str(), vector["reason"].as_str().unwrap()) {
+            (Some(_), "cut in the header") => "sealed-cut",
+            (Some(_), "2049 bytes") => "sealed-large",
+            (Some(_), "nine stanzas, one of them grease") => "sealed-nine",
+            (Some(_), "for a passphrase") => "sealed-passphrase",
+            (Some(_), "armored") => "sealed-armored",
+            _ => continue,
+        };
+        files.push((format!("{name}.toml"), with(&good, "sealed", &format!("\"{}\"", BASE64URL_NOPAD.encode(&bytes(vector))))));
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd/files");
+    for (name, text) in files {
+        let path = folder.join(&name);
+        if std::env::var_os("UPDATE_FIXTURES").is_some() {
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(&path, &text).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap_or_default(), text, "{name}");
+    }
+}
+
+/// Every malformed sealed seed of the vectors is a bad configuration.
+#[test]
+fn malformed_seeds_are_refused_when_the_configuration_is_read() {
+    let vectors = sealed_vectors();
+    let malformed = vectors["must_fail"].as_array().unwrap().iter().filter(|vector| vector["malformed"].is_string());
+    let mut count = 0;
+    for vector in malformed {
+        let text = format!("version = 1\n[seed.npm]\nsealed = \"{}\"\n", BASE64URL_NOPAD.encode(&bytes(vector)));
+        let problem = Config::parse("c.toml", &text).unwrap_err();
+        assert_eq!(problem.exit, countersign::exit::Exit::BadConfig);
+        assert!(problem.message.starts_with("c.toml, line 3 (sealed): "), "{}", problem.message);
+        count += 1;
+    }
+    assert!(count > 5);
+}

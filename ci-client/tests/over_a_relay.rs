@@ -1,0 +1,169 @@
+//! The program against a real relay and a phone.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
+mod common;
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use common::{Reply, TestPhone, World, pair};
+use countersign::config::Config;
+use countersign_core::phone::HistoryOutcome;
+use rustix::process::Signal;
+
+#[test]
+fn pairing_keeps_comments_and_adds_to_the_key_file() {
+    let world = World::paired();
+    let path = world.config();
+    let commented = fs::read_to_string(&path).unwrap().replace("[[phone]]", "# the phone in the drawer\n[[phone]]");
+    fs::write(&path, &commented).unwrap();
+    let second = TestPhone::start("pixel", world.relay.clone());
+    let end = pair(&second, world.folder.path(), &world.relay, &["--key-file", "ci.key"], |digits| digits);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with(&commented), "{text}");
+    let names: Vec<String> = Config::load(&path).unwrap().phones.into_iter().map(|phone| phone.phone_name).collect();
+    assert_eq!(names, ["pixel", "pixel-2"]);
+    let key = world.folder.path().join("ci.key");
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_to_string(&key).unwrap().matches("COUNTERSIGN-KEY-1").count(), 2);
+    // And away again.
+    let end = world.start(&["unpair", "pixel", "--key-file", "ci.key"], "").end();
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert_eq!(Config::load(&path).unwrap().phones[0].phone_name, "pixel-2");
+    assert_eq!(fs::read_to_string(&key).unwrap().matches("COUNTERSIGN-KEY-1").count(), 1);
+}
+
+#[test]
+fn without_a_file_the_key_alone_is_on_standard_output() {
+    let relay = common::relay();
+    let folder = tempfile::tempdir().unwrap();
+    let phone = TestPhone::start("pixel", relay.clone());
+    let end = pair(&phone, folder.path(), &relay, &["--no-qr"], |digits| digits);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert!(end.stdout.starts_with("COUNTERSIGN-KEY-1") && end.stdout.lines().count() == 1);
+    assert!(!end.stderr.contains("COUNTERSIGN-KEY-1"));
+}
+
+#[test]
+fn wrong_digits_store_nothing() {
+    let relay = common::relay();
+    let folder = tempfile::tempdir().unwrap();
+    let phone = TestPhone::start("pixel", relay.clone());
+    let end = pair(&phone, folder.path(), &relay, &["--key-file", "ci.key"], |_| "12345".into());
+    assert_eq!((end.code, end.stdout.as_str()), (Some(202), ""), "{}", end.stderr);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn code_prints_the_code_and_nothing_else() {
+    let world = World::enrolled();
+    let mut program = world.start(&["code", "npm", "--key-file", "ci.key", "--reason", "release 1.2"], "");
+    world.phone.reply(Reply::Approve(program.number()));
+    let end = program.end();
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let code = end.stdout.strip_suffix('\n').unwrap();
+    assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()), "{:?}", end.stdout);
+    assert!(end.stderr.contains("countersign: asking pixel for a code of npm (npm:alice)\ncountersign: reason: release 1.2"));
+    assert!(!end.stderr.contains(code));
+    world.phone.wait_for(HistoryOutcome::Used);
+}
+
+#[test]
+fn exec_gives_the_code_to_the_command_alone() {
+    let world = World::enrolled();
+    let script = "test ${#NPM_CONFIG_OTP} = 6 && test $npm_config_otp = $COUNTERSIGN_CODE && test -z \"${COUNTERSIGN_KEY_FILE+x}\" \
+                  && test -z \"${COUNTERSIGN_KEY+x}\" && exit 7";
+    let mut program = world.start(&["exec", "npm", "--key-file", "ci.key", "--", "sh", "-c", script], "");
+    world.phone.reply(Reply::Approve(program.number()));
+    let end = program.end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(7), ""), "{}", end.stderr);
+    world.phone.wait_for(HistoryOutcome::NotUsed);
+}
+
+#[test]
+fn signals_reach_the_command() {
+    let world = World::enrolled();
+    let script = "trap 'exit 9' USR1; echo ready >&2; while :; do sleep 0.1; done";
+    let mut program = world.start(&["exec", "npm", "--key-file", "ci.key", "--", "sh", "-c", script], "");
+    world.phone.reply(Reply::Approve(program.number()));
+    program.line("ready");
+    program.signal(Signal::USR1);
+    assert_eq!(program.end().code, Some(9));
+    let mut program = world.start(&["exec", "npm", "--key-file", "ci.key", "--", "sh", "-c", "echo ready >&2; exec sleep 60"], "");
+    world.phone.reply(Reply::Approve(program.number()));
+    program.line("ready");
+    program.signal(Signal::TERM);
+    assert_eq!(program.end().code, Some(128 + 15));
+}
+
+#[test]
+fn denied_wrong_number_and_interrupted_differ() {
+    let world = World::enrolled();
+    let ask = ["exec", "npm", "--key-file", "ci.key", "--", "sh", "-c", "echo ran"];
+    let mut program = world.start(&ask, "");
+    program.number();
+    world.phone.reply(Reply::Deny("not today"));
+    let end = program.end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(200), ""), "{}", end.stderr);
+    assert!(end.stderr.contains("countersign: pixel: the maintainer denied the request: not today"), "{}", end.stderr);
+    let mut program = world.start(&ask, "");
+    program.number();
+    world.phone.reply(Reply::WrongNumber);
+    let end = program.end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(202), ""), "{}", end.stderr);
+    let mut program = world.start(&ask, "");
+    program.number();
+    program.signal(Signal::INT);
+    let end = program.end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(130), ""), "{}", end.stderr);
+    // The phone was told: the next request is not kept waiting as "busy".
+    let mut program = world.start(&ask, "");
+    world.phone.reply(Reply::Approve(program.number()));
+    let end = program.end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(0), "ran\n"), "{}", end.stderr);
+    assert!(!end.stderr.contains("busy"), "{}", end.stderr);
+}
+
+#[test]
+fn the_first_of_two_phones_wins() {
+    let world = World::enrolled();
+    let second = TestPhone::start("tablet", world.relay.clone());
+    let end = pair(&second, world.folder.path(), &world.relay, &["--key-file", "ci.key"], |digits| digits);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    // The tablet does not know the seed, which ends nothing.
+    let mut program = world.start(&["code", "npm", "--key-file", "ci.key"], "");
+    let number = program.line("    match number on pixel:  ");
+    world.phone.reply(Reply::Approve(number));
+    let end = program.end();
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert!(
+        end.stderr.contains("countersign: tablet: the phone does not know this sealed seed; the others are still being asked"),
+        "{}",
+        end.stderr
+    );
+    let end = world.start(&["code", "npm", "--key-file", "ci.key", "--phone", "tablet"], "").end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(205), ""), "{}", end.stderr);
+}
+
+#[test]
+fn the_doctor_is_content() {
+    let world = World::enrolled();
+    let end = world.start(&["doctor", "--key-file", "ci.key"], "").end();
+    assert_eq!(end.code, Some(0), "{}{}", end.stdout, end.stderr);
+    let expected = format!(
+        "ok       configuration countersign.toml: phones 1, seeds 1\nok       key for pixel\nok       relay {}\nok       phone pixel\n\
+         ok       clocks: pixel and this machine are 0 s apart\n",
+        world.relay
+    );
+    assert_eq!(end.stdout.replace("are 1 s apart", "are 0 s apart"), expected);
+}
+
+#[test]
+fn nobody_at_the_phone_is_a_timeout() {
+    let world = World::enrolled();
+    let mut program = world.start(&["code", "npm", "--key-file", "ci.key", "--timeout", "5s"], "");
+    program.number();
+    let end = program.end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(201), ""), "{}", end.stderr);
+}
