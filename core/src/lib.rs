@@ -44,8 +44,8 @@
 //! let (laptop, p2) = laptop.receive(&p1, &mut rng)?;
 //! let (on_phone, p3) = on_phone.receive(&p2, phone.device(), &identity, &mut rng)?;
 //! let (laptop, p4) = laptop.receive(&p3)?.check(&on_phone.digits())?;
-//! let (paired, p5) = on_phone.receive(&p4)?;
-//! phone.add_pairing(paired, &mut Context { now, rng: &mut rng, store: &mut disk })?;
+//! let paired = on_phone.receive(&p4)?;
+//! let p5 = phone.add_pairing(paired, &mut Context { now, rng: &mut rng, store: &mut disk })?;
 //! let paired = laptop.receive(&p5)?;
 //!
 //! // CI asks; frames are carried until the job has its code.

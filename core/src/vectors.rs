@@ -97,8 +97,8 @@ fn protocol_vectors() {
     let (ours, p3) = ours.receive(&p2, &device, &identity, &mut of_phone).unwrap();
     let digits = ours.digits();
     let (laptop, p4) = laptop.receive(&p3).unwrap().check(&digits).unwrap();
-    let (paired, p5) = ours.receive(&p4).unwrap();
-    let psk = hex(paired.psk.expose());
+    let paired = ours.receive(&p4).unwrap();
+    let (psk, p5) = (hex(paired.psk.expose()), paired.p5.clone());
     let of_laptop = laptop.receive(&p5).unwrap();
     let pairing = json!({
         "section": "6", "laptop_random": "10 (ci_root), 11 (rendezvous), 12 (QR psk), 13 (ephemeral), 14 (psk_share), each byte repeated",

@@ -69,8 +69,8 @@ impl World {
         let (phone, p3) = phone.receive(&p2, self.phone.device(), &self.phone.identity(), &mut self.rng).unwrap();
         let laptop = laptop.receive(&p3).unwrap();
         let (laptop, p4) = laptop.check(&phone.digits()).unwrap();
-        let (paired, p5) = phone.receive(&p4).unwrap();
-        self.phone(|phone, _, ctx| phone.add_pairing(paired, ctx)).unwrap();
+        let paired = phone.receive(&p4).unwrap();
+        let p5 = self.phone(|phone, _, ctx| phone.add_pairing(paired, ctx)).unwrap();
         let paired = laptop.receive(&p5).unwrap();
         (paired.pairing, paired.key)
     }

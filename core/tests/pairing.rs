@@ -4,8 +4,18 @@
 use countersign_core::{
     keys::{DeviceRoot, UnlockRoot},
     pairing::{AwaitDigits, AwaitP1, AwaitP2, AwaitP4, PairingCode, PairingError, PhoneIdentity},
+    phone::{Context, NotSaved, Phone, Store},
+    time::Now,
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+
+struct Nowhere;
+
+impl Store for Nowhere {
+    fn save(&mut self, _: &[u8]) -> Result<(), NotSaved> {
+        Ok(())
+    }
+}
 
 fn rng() -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(7)
@@ -43,12 +53,18 @@ fn both_sides_end_with_the_same_keys() {
     let (laptop, phone) = run(|_, _| ()).unwrap();
     assert_eq!((laptop.phone_name(), phone.name()), ("pixel", "acme"));
     let (laptop, p4) = laptop.check(&phone.digits()).unwrap();
-    let (of_phone, p5) = phone.receive(&p4).unwrap();
+    let of_phone = phone.receive(&p4).unwrap();
+    let (id, psk, ci_static) = (of_phone.pairing_id, of_phone.psk.duplicate(), of_phone.ci_static);
+    let mut rng = rng();
+    let now = Now { unix: 1_700_000_000, mono: 0 };
+    let mut ctx = Context { now, rng: &mut rng, store: &mut Nowhere };
+    let mut phone = Phone::create(device(), &identity(), &mut ctx).unwrap();
+    let p5 = phone.add_pairing(of_phone, &mut ctx).unwrap();
     let of_laptop = laptop.receive(&p5).unwrap();
-    assert_eq!(of_phone.psk, of_laptop.key.psk);
-    assert_eq!(of_phone.pairing_id, of_laptop.pairing.pairing_id);
-    assert_eq!(of_phone.ci_static, of_laptop.pairing.ci_static);
-    assert_eq!(of_laptop.pairing.phone_static, device().derive_channel(&of_phone.pairing_id).public());
+    assert_eq!(psk, of_laptop.key.psk);
+    assert_eq!((id, ci_static), (of_laptop.pairing.pairing_id, of_laptop.pairing.ci_static));
+    assert_eq!(of_laptop.pairing.phone_static, device().derive_channel(&id).public());
+    assert!(phone.has_paired(&id));
 }
 
 #[test]

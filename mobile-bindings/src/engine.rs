@@ -290,6 +290,7 @@ fn event_of(event: PhoneEvent) -> Option<Event> {
         PhoneEvent::Withdrawn(id) => Event::Withdrawn { pairing: id_text(&id) },
         PhoneEvent::Settled(id) => Event::Settled { pairing: id_text(&id) },
         PhoneEvent::Evicted(relay) => Event::Evicted { relay: relay.to_string() },
+        PhoneEvent::RelayError(relay, code) => Event::RelayProblem { relay: relay.to_string(), problem: code.to_string() },
         PhoneEvent::NotSaved(problem) => Event::StorageProblem { problem: problem.to_string() },
         _ => return None,
     })

@@ -57,9 +57,9 @@ async fn attempt(engine: &Engine, code: PairingCode, ui: &dyn PairingUi) -> Resu
     meeting.say(&p3).await?;
     ui.show_digits(pairing.name().to_owned(), pairing.digits()).map_err(|_| ended("the app could not show the digits"))?;
     let p4 = meeting.hear().await?;
-    let (paired, p5) = pairing.receive(&p4)?;
+    let paired = pairing.receive(&p4)?;
     let id = paired.pairing_id;
-    engine.call(|phone, ctx| phone.add_pairing(paired, ctx))?;
+    let p5 = engine.call(|phone, ctx| phone.add_pairing(paired, ctx))?;
     engine.pairings_changed();
     let told = meeting.say(&p5).await;
     meeting.link.close().await;

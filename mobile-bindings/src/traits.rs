@@ -163,6 +163,13 @@ pub enum Event {
         /// At which relay.
         relay: String,
     },
+    /// A relay complained and ends the connection; it is made again.
+    RelayProblem {
+        /// Which relay.
+        relay: String,
+        /// What it said.
+        problem: String,
+    },
     /// A request was turned away, or an answer is not in the history, because the state could not be saved.
     StorageProblem {
         /// What to tell the person.

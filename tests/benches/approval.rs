@@ -172,9 +172,19 @@ fn main() {
     row("two round trips of plain TCP (connect included)", micros(plain), "us", "1.0");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let whole = runtime.block_on(async { approvals(Embedded::start().await).await });
-    row("whole approval (connect, five messages, relay, phone)", micros(whole), "us", &format!("{:.1} x TCP", whole.as_secs_f64() / plain.as_secs_f64()));
+    row(
+        "whole approval (connect, five messages, relay, phone)",
+        micros(whole),
+        "us",
+        &format!("{:.1} x TCP", whole.as_secs_f64() / plain.as_secs_f64()),
+    );
     let (cpu, there, back) = pure();
-    row("of that, computing: job, relay and phone together", micros(cpu), "us", &format!("{:.2} of the whole", cpu.as_secs_f64() / whole.as_secs_f64()));
+    row(
+        "of that, computing: job, relay and phone together",
+        micros(cpu),
+        "us",
+        &format!("{:.2} of the whole", cpu.as_secs_f64() / whole.as_secs_f64()),
+    );
     row("bytes from the job to the relay", there as f64, "B", "frames, without WebSocket headers");
     row("bytes from the relay to the job", back as f64, "B", "");
 

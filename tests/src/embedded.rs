@@ -42,7 +42,8 @@ impl Embedded {
         tokio::spawn(relay.serve(pending::<()>()));
         let (told, events) = channel();
         let phone =
-            Authenticator::create("demo phone".into(), Arc::<Memory>::default(), Arc::<Keys>::default(), Arc::new(Told(Mutex::new(told)))).unwrap();
+            Authenticator::create("demo phone".into(), Arc::<Memory>::default(), Arc::<Keys>::default(), Arc::new(Told(Mutex::new(told))))
+                .unwrap();
         let mut laptop = Laptop { phone: Arc::clone(&phone), digits: None };
         let paired = pair(&url, "demo job", &mut laptop).await.unwrap();
         phone.start().unwrap();

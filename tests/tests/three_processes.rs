@@ -331,7 +331,11 @@ fn one_seed_for_two_phones_the_first_answer_wins() {
     // The second phone trusts the first one's records and is paired with the same laptop.
     let signer = |phone: &countersign_tests::process::PhoneFolder| {
         let identity = phone.done(&["identity"], &[]);
-        identity.stdout.lines().find_map(|line| line.strip_prefix("signer ").map(|it| it.trim().to_owned())).unwrap_or_else(|| panic!("{identity:?}"))
+        identity
+            .stdout
+            .lines()
+            .find_map(|line| line.strip_prefix("signer ").map(|it| it.trim().to_owned()))
+            .unwrap_or_else(|| panic!("{identity:?}"))
     };
     assert!(second.done(&["trust", &signer(&setting.phone)], &[]).status.success());
     let both = Setting { phone: second, ..setting };

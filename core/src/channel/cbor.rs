@@ -10,7 +10,12 @@ const ROOM: usize = 16 * 1024;
 
 /// Encodes in the canonical form: definite lengths, shortest integers, keys in the order of docs/PROTOCOL.md.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
+    encode_into(value, ROOM)
+}
+
+/// As [`encode`], for something that may need more room than a message.
+pub(crate) fn encode_into<T: Serialize>(value: &T, room: usize) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     let mut serializer = minicbor_serde::Serializer::new(&mut *bytes);
     value.serialize(&mut serializer).map_err(|_| ChannelError::TooLong)?;
     Ok(bytes)
@@ -19,5 +24,5 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Zeroizing<Vec<u8>>, Chan
 /// Decodes what [`encode`] would have written, and nothing else: any other spelling of the same value is refused.
 pub(crate) fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, ChannelError> {
     let value: T = minicbor_serde::from_slice(bytes).map_err(|_| ChannelError::Malformed)?;
-    if *encode(&value)? == bytes { Ok(value) } else { Err(ChannelError::Malformed) }
+    if *encode_into(&value, bytes.len().max(ROOM))? == bytes { Ok(value) } else { Err(ChannelError::Malformed) }
 }

@@ -12,7 +12,7 @@ use crate::{
 const MAX_OVERHEAD: usize = 32 + 48 + 16;
 
 /// Messages that a side may have written and then thrown away, because what they imply could not be saved.
-const MAX_SKIPPED: u64 = 7;
+pub(crate) const MAX_SKIPPED: u64 = 7;
 
 /// Which handshake, and the byte that names it in the prologue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

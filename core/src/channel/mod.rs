@@ -7,8 +7,8 @@ mod resolver;
 #[cfg(test)]
 mod vectors;
 
-pub(crate) use cbor::{decode, encode};
-pub(crate) use handshake::{Handshake, Side, Suite, Transport};
+pub(crate) use cbor::{decode, encode, encode_into};
+pub(crate) use handshake::{Handshake, MAX_SKIPPED, Side, Suite, Transport};
 pub(crate) use padding::{pad, unpad};
 
 /// Why a message was not accepted. The peer never learns which.

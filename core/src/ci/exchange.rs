@@ -6,28 +6,31 @@ use rand_core::{CryptoRng, RngCore};
 
 use super::{
     Approval, CiPairing, Event, Failure, Finished,
-    session::{AwaitAck, AwaitResult},
+    session::{Acked, AwaitAck, AwaitResult},
 };
 use crate::{
     backoff::Backoff,
     keys::{CiKey, Secret32},
-    relay::{Circuit, CloseReason, Frame, Nonce, OpenProof},
+    relay::{Circuit, CloseReason, ErrorCode, Frame, Nonce, OpenProof},
     request::{
         AckState, Artefact, CancelReason, Enroll, Hints, MAX_TTL, Operation, Outcome, PhoneMessage, RESUME, Request, RequestResult, Status,
         WAIT_REFRESH_MS,
     },
     seed::SealedSeed,
+    text::{MAX_NAME, MAX_REASON, clean},
     time::Now,
 };
 
 /// A phone that has M1 answers within this, or CI starts afresh; milliseconds.
 const ACK_TIMEOUT_MS: u64 = 15_000;
-/// Pause before a busy phone is asked again, milliseconds.
+/// First pause before a busy phone is asked again, milliseconds; each next one is half as long again.
 const BUSY_PAUSE_MS: u64 = 5_000;
+/// Longest such pause, milliseconds.
+const LONGEST_BUSY_PAUSE_MS: u64 = 30_000;
 /// Before the human is asked, a relay that can't be reached is given up after this, milliseconds.
 const RELAY_PATIENCE_MS: u64 = 30_000;
 
-/// What to ask for; texts must be clean (see [`crate::text::clean`]).
+/// What to ask for; texts are cleaned and cut when they are sent.
 #[derive(Debug, Clone)]
 pub struct Ask {
     /// What for.
@@ -92,13 +95,23 @@ enum Session {
     /// Nothing was sent; the next OPEN is not before this.
     Fresh { not_before: u64 },
     /// M1 was sent.
-    AwaitAck { state: Box<AwaitAck>, circuit: Circuit, away: bool, since: u64 },
+    AwaitAck { state: Box<AwaitAck>, circuit: Circuit, away: bool, waited: bool, since: u64 },
     /// M3 was sent.
-    AwaitResult { state: Box<AwaitResult>, m2: Vec<u8>, m3: Vec<u8>, circuit: Option<Circuit>, not_before: u64 },
+    AwaitResult { asked: Box<Asked>, circuit: Option<Circuit>, not_before: u64 },
     /// M4 came and was a yes.
-    Answered { state: Box<AwaitResult>, circuit: Circuit },
+    Answered { asked: Box<Asked>, circuit: Circuit },
     /// Nothing to say any more.
     Over,
+}
+
+/// A request that the human sees.
+struct Asked {
+    state: AwaitResult,
+    m2: Vec<u8>,
+    m3: Vec<u8>,
+    /// The phone's time in M2, milliseconds, and ours when it came: M4 may be much older than its delivery.
+    phone_ms: u64,
+    mono: u64,
 }
 
 /// One request to one phone. Holds the CI key while it lives; the key is wiped on drop.
@@ -112,6 +125,9 @@ pub struct Exchange {
     backoff: Backoff,
     session: Session,
     busy: bool,
+    busy_pause: u64,
+    /// What the relay last complained about on this connection, or as the reason of a CLOSE.
+    relay_error: Option<ErrorCode>,
     retried_clock: bool,
     next_circuit: Circuit,
     outputs: VecDeque<Output>,
@@ -131,6 +147,8 @@ impl Exchange {
             backoff: Backoff::default(),
             session: Session::Fresh { not_before: 0 },
             busy: false,
+            busy_pause: BUSY_PAUSE_MS,
+            relay_error: None,
             retried_clock: false,
             next_circuit: 1,
             outputs: VecDeque::from([Output::Connect]),
@@ -175,21 +193,15 @@ impl Exchange {
     /// A connection is up and the relay said HELLO with `nonce`.
     pub fn connected(&mut self, nonce: Nonce, now: Now, rng: &mut (impl RngCore + CryptoRng)) {
         self.link = Link::Up { nonce };
-        self.backoff.reset();
         self.proceed(now, rng);
     }
 
     /// The connection failed or ended. `permanent`: trying again can't help (no TLS, not a relay).
     pub fn disconnected(&mut self, permanent: bool, now: Now, rng: &mut (impl RngCore + CryptoRng)) {
-        if matches!(self.link, Link::Up { .. }) {
-            self.last_up = now.mono;
-        }
         match std::mem::replace(&mut self.session, Session::Over) {
             // Before M3 nothing binds us: the next connection starts afresh.
             Session::Fresh { .. } | Session::AwaitAck { .. } => self.session = Session::Fresh { not_before: 0 },
-            Session::AwaitResult { state, m2, m3, .. } => {
-                self.session = Session::AwaitResult { state, m2, m3, circuit: None, not_before: 0 };
-            }
+            Session::AwaitResult { asked, .. } => self.session = Session::AwaitResult { asked, circuit: None, not_before: 0 },
             over @ (Session::Answered { .. } | Session::Over) => {
                 self.session = over;
                 return;
@@ -197,7 +209,7 @@ impl Exchange {
         }
         let asked = matches!(self.session, Session::AwaitResult { .. });
         if permanent || (!asked && now.mono.saturating_sub(self.last_up) >= RELAY_PATIENCE_MS) {
-            return self.fail(Failure::RelayNotReached);
+            return self.fail_at_relay();
         }
         self.link = Link::Down { retry_at: now.mono.saturating_add(self.backoff.next_pause(rng)) };
         self.outputs.push_back(Output::Event(Event::RelayLost));
@@ -232,23 +244,25 @@ impl Exchange {
     /// The relay sent a frame.
     pub fn received(&mut self, frame: &[u8], now: Now, rng: &mut (impl RngCore + CryptoRng)) {
         match Frame::parse(frame) {
-            Ok(Frame::Waiting { circuit }) => self.phone_away(circuit),
+            Ok(Frame::Waiting { circuit }) => self.phone_away(circuit, now),
             Ok(Frame::Opened { circuit }) => self.opened(circuit, now),
             Ok(Frame::Data { circuit, tail }) => self.message(circuit, tail, now, rng),
             Ok(Frame::Close { circuit, reason }) => self.closed(circuit, reason, now, rng),
-            // ERROR is followed by the end of the connection; nothing else is for us.
+            Ok(Frame::Error { code }) => {
+                self.relay_error = Some(code);
+                // What the relay takes for our mistake, or what we don't know, does not get better by trying again.
+                if matches!(code, ErrorCode::Malformed | ErrorCode::BadProof | ErrorCode::Other(_)) {
+                    self.fail(Failure::RelayRefused { code });
+                }
+            }
+            // Nothing else is for us.
             _ => {}
         }
     }
 
     /// Gives up, telling the phone why if it was asked already.
     pub fn cancel(&mut self, reason: CancelReason) {
-        if let Session::AwaitResult { state, circuit: Some(circuit), .. } = &mut self.session
-            && let Ok(tail) = state.cancel(reason)
-        {
-            let frame = Frame::Data { circuit: *circuit, tail: &tail }.encode();
-            self.outputs.push_back(Output::Send(frame));
-        }
+        self.tell(reason);
         if !matches!(self.session, Session::Over | Session::Answered { .. }) {
             self.fail(Failure::Cancelled);
         }
@@ -256,8 +270,8 @@ impl Exchange {
 
     /// Tells the phone what became of the code (M5) and ends the circuit. Best effort: there may be no connection.
     pub fn report(&mut self, outcome: Outcome) {
-        if let Session::Answered { mut state, circuit } = std::mem::replace(&mut self.session, Session::Over) {
-            if let Ok(tail) = state.outcome(outcome) {
+        if let Session::Answered { mut asked, circuit } = std::mem::replace(&mut self.session, Session::Over) {
+            if let Ok(tail) = asked.state.outcome(outcome) {
                 self.outputs.push_back(Output::Send(Frame::Data { circuit, tail: &tail }.encode()));
             }
             self.close(circuit);
@@ -273,13 +287,14 @@ impl Exchange {
                 match AwaitAck::start(&self.pairing, &self.key, request, Secret32::make(rng)) {
                     Ok((state, m1)) => {
                         let circuit = self.open(&nonce, &m1);
-                        self.session = Session::AwaitAck { state: Box::new(state), circuit, away: false, since: now.mono };
+                        let state = Box::new(state);
+                        self.session = Session::AwaitAck { state, circuit, away: false, waited: false, since: now.mono };
                     }
                     Err(_) => self.fail(Failure::Protocol),
                 }
             }
-            Session::AwaitResult { state, m3, circuit: None, not_before, .. } if now.mono >= *not_before => {
-                let tail = [&[RESUME], &state.tag()[..], m3].concat();
+            Session::AwaitResult { asked, circuit: None, not_before } if now.mono >= *not_before => {
+                let tail = [&[RESUME], &asked.state.tag()[..], &asked.m3].concat();
                 let opened = self.open(&nonce, &tail);
                 if let Session::AwaitResult { circuit, .. } = &mut self.session {
                     *circuit = Some(opened);
@@ -295,10 +310,10 @@ impl Exchange {
         request.ttl = u32::try_from(left).unwrap_or(MAX_TTL);
         request.sealed = self.ask.sealed.as_ref().map(|sealed| sealed.as_bytes().to_vec()).unwrap_or_default().into();
         request.codes = self.ask.codes;
-        request.seed_name.clone_from(&self.ask.seed_name);
-        request.reason.clone_from(&self.ask.reason);
-        request.artefact.clone_from(&self.ask.artefact);
-        request.hints.clone_from(&self.ask.hints);
+        request.seed_name = clean(&self.ask.seed_name, MAX_NAME);
+        request.reason = clean(&self.ask.reason, MAX_REASON);
+        request.artefact = self.ask.artefact.as_ref().map(Artefact::cleaned);
+        request.hints = self.ask.hints.cleaned();
         request
     }
 
@@ -316,15 +331,18 @@ impl Exchange {
         self.outputs.push_back(Output::Send(Frame::Close { circuit, reason: CloseReason::Done }.encode()));
     }
 
-    fn phone_away(&mut self, of: Circuit) {
+    fn phone_away(&mut self, of: Circuit, now: Now) {
         match &mut self.session {
-            Session::AwaitAck { circuit, away, .. } if *circuit == of && !*away => {
+            Session::AwaitAck { circuit, away, waited, .. } if *circuit == of && !*away => {
                 *away = true;
-                self.outputs.push_back(Output::Event(Event::PhoneAway));
+                *waited = true;
             }
-            Session::AwaitResult { circuit, .. } if *circuit == Some(of) => self.outputs.push_back(Output::Event(Event::PhoneAway)),
-            _ => {}
+            Session::AwaitResult { circuit, .. } if *circuit == Some(of) => {}
+            _ => return,
         }
+        self.busy = false;
+        self.relay_works(now);
+        self.outputs.push_back(Output::Event(Event::PhoneAway));
     }
 
     fn opened(&mut self, of: Circuit, now: Now) {
@@ -334,37 +352,59 @@ impl Exchange {
                 *since = now.mono;
             }
             Session::AwaitResult { circuit, .. } if *circuit == Some(of) => self.outputs.push_back(Output::Event(Event::Resumed)),
-            _ => {}
+            _ => return,
         }
+        self.relay_works(now);
+    }
+
+    /// The relay took an OPEN: only this shows that it is of use.
+    fn relay_works(&mut self, now: Now) {
+        self.last_up = now.mono;
+        self.relay_error = None;
+        self.backoff.reset();
     }
 
     fn message(&mut self, of: Circuit, tail: &[u8], now: Now, rng: &mut (impl RngCore + CryptoRng)) {
         match std::mem::replace(&mut self.session, Session::Over) {
-            Session::AwaitAck { state, circuit, away, since } if circuit == of => match state.receive(tail) {
+            Session::AwaitAck { state, circuit, waited, .. } if circuit == of => match state.receive(tail) {
                 Ok((ack, acked)) => {
-                    let waited = away || now.mono.saturating_sub(since) > 1_000;
-                    if self.goes_on(ack.state, ack.now, waited, circuit, now) {
-                        self.confirm(acked, circuit, tail);
+                    if self.goes_on(ack.state, ack.now, waited, circuit, now, rng) {
+                        self.confirm(acked, ack.now, circuit, tail, now);
                     }
                     self.proceed(now, rng);
                 }
                 Err(_) => self.fail(Failure::Protocol),
             },
-            Session::AwaitResult { m2, state, m3, circuit, not_before } if circuit == Some(of) && m2 == tail => {
+            Session::AwaitResult { asked, circuit, not_before } if circuit == Some(of) && asked.m2 == tail => {
                 // The relay delivered M2 twice.
-                self.session = Session::AwaitResult { state, m2, m3, circuit, not_before };
+                self.session = Session::AwaitResult { asked, circuit, not_before };
             }
-            Session::AwaitResult { mut state, circuit: Some(circuit), .. } if circuit == of => match state.receive(tail, &self.pairing) {
-                Ok(PhoneMessage::Result(result)) => self.answered(result, state, circuit, now),
-                Ok(PhoneMessage::Cancel(_)) => self.fail(Failure::PhoneFailed),
-                Err(_) => self.fail(Failure::Protocol),
-            },
+            Session::AwaitResult { mut asked, circuit: Some(circuit), .. } if circuit == of => {
+                match asked.state.receive(tail, &self.pairing) {
+                    Ok(PhoneMessage::Result(result)) => self.answered(result, asked, circuit, now),
+                    Ok(PhoneMessage::Cancel(CancelReason::Shutdown)) => {
+                        // Nothing was approved: whoever starts the phone again is asked afresh.
+                        self.close(circuit);
+                        self.session = Session::Fresh { not_before: now.mono.saturating_add(self.backoff.next_pause(rng)) };
+                    }
+                    Ok(PhoneMessage::Cancel(_)) => self.fail(Failure::PhoneFailed),
+                    Err(_) => self.fail(Failure::Protocol),
+                }
+            }
             other => self.session = other,
         }
     }
 
     /// Whether M3 is due; if not, does what the Ack asks for instead.
-    fn goes_on(&mut self, state: AckState, phone_now: u64, waited: bool, circuit: Circuit, now: Now) -> bool {
+    fn goes_on(
+        &mut self,
+        state: AckState,
+        phone_now: u64,
+        waited: bool,
+        circuit: Circuit,
+        now: Now,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> bool {
         self.busy = state == AckState::Busy;
         match state {
             AckState::Ok if self.ask.operation == Operation::Ping => {
@@ -374,7 +414,9 @@ impl Exchange {
             AckState::Ok => return true,
             AckState::Busy => {
                 self.close(circuit);
-                self.session = Session::Fresh { not_before: now.mono.saturating_add(BUSY_PAUSE_MS) };
+                let jitter = rng.next_u64() % (self.busy_pause / 2);
+                self.session = Session::Fresh { not_before: now.mono.saturating_add(self.busy_pause).saturating_add(jitter) };
+                self.busy_pause = (self.busy_pause * 3 / 2).min(LONGEST_BUSY_PAUSE_MS);
                 self.outputs.push_back(Output::Event(Event::PhoneBusy));
             }
             AckState::Clock if waited && !self.retried_clock => {
@@ -394,37 +436,33 @@ impl Exchange {
         false
     }
 
-    fn confirm(&mut self, acked: super::session::Acked, circuit: Circuit, m2: &[u8]) {
+    fn confirm(&mut self, acked: Acked, phone_now: u64, circuit: Circuit, m2: &[u8], now: Now) {
         match acked.confirm(self.ask.enroll.clone()) {
             Ok((state, m3)) => {
                 self.outputs.push_back(Output::Send(Frame::Data { circuit, tail: &m3 }.encode()));
                 self.outputs.push_back(Output::Event(Event::Number(state.number().clone())));
-                self.session = Session::AwaitResult { state: Box::new(state), m2: m2.to_vec(), m3, circuit: Some(circuit), not_before: 0 };
+                let phone_ms = phone_now.saturating_mul(1000);
+                let asked = Box::new(Asked { state, m2: m2.to_vec(), m3, phone_ms, mono: now.mono });
+                self.session = Session::AwaitResult { asked, circuit: Some(circuit), not_before: 0 };
             }
             Err(_) => self.fail(Failure::Protocol),
         }
     }
 
-    fn answered(&mut self, result: RequestResult, state: Box<AwaitResult>, circuit: Circuit, now: Now) {
+    fn answered(&mut self, result: RequestResult, asked: Box<Asked>, circuit: Circuit, now: Now) {
         let failure = match result.status {
             Status::Approved => {
-                self.finish(Ok(Finished::Approved(Approval {
-                    codes: result.codes,
-                    period: result.period,
-                    phone_now: result.now,
-                    received_mono: now.mono,
-                    seed_id: result.seed_id.into_array(),
-                    sealed: result.sealed.into_vec(),
-                    label: result.label,
-                })));
-                self.session = Session::Answered { state, circuit };
+                let approval = Approval::new(result, (asked.phone_ms, asked.mono), now.mono);
+                let too_late = approval.codes.is_empty() && approval.sealed.is_empty();
+                self.finish(if too_late { Err(Failure::TooLate) } else { Ok(Finished::Approved(approval)) });
+                self.session = Session::Answered { asked, circuit };
                 return;
             }
             Status::Denied => Failure::Denied { reason: result.reason },
             Status::Expired => Failure::TimedOut,
             Status::WrongNumber => Failure::WrongNumber,
             Status::Policy => Failure::Policy,
-            Status::Busy => Failure::PhoneBusy,
+            Status::Busy => Failure::CodesAhead,
             Status::Failed => Failure::PhoneFailed,
         };
         self.close(circuit);
@@ -432,44 +470,56 @@ impl Exchange {
     }
 
     fn closed(&mut self, of: Circuit, reason: CloseReason, now: Now, rng: &mut (impl RngCore + CryptoRng)) {
-        let asked = match &self.session {
-            Session::AwaitAck { circuit, .. } if *circuit == of => false,
-            Session::AwaitResult { circuit, .. } if *circuit == Some(of) => true,
+        match &self.session {
+            Session::AwaitAck { circuit, .. } if *circuit == of => {}
+            Session::AwaitResult { circuit, .. } if *circuit == Some(of) => {}
             _ => return,
-        };
+        }
         let pause = now.mono.saturating_add(self.backoff.next_pause(rng));
         match (reason, std::mem::replace(&mut self.session, Session::Over)) {
             (CloseReason::TicketRefused, _) => self.fail(Failure::TicketRefused),
             (CloseReason::PhoneFailed, _) => self.fail(Failure::PhoneFailed),
-            (CloseReason::Refused, _) if !asked => self.fail(Failure::Refused),
+            (CloseReason::Refused, _) => self.fail(Failure::Refused),
+            (CloseReason::Other(_), _) => self.fail(Failure::Protocol),
             // The phone forgot the session without an approval: nothing was lost, a new request is due.
-            (CloseReason::SessionUnknown | CloseReason::Refused, Session::AwaitResult { .. }) => {
-                self.session = Session::Fresh { not_before: pause };
+            (CloseReason::SessionUnknown, _) => self.session = Session::Fresh { not_before: pause },
+            (reason, before) => {
+                if reason == CloseReason::Limit {
+                    self.relay_error = Some(ErrorCode::Limit);
+                }
+                self.session = match before {
+                    Session::AwaitResult { asked, .. } => Session::AwaitResult { asked, circuit: None, not_before: pause },
+                    _ => Session::Fresh { not_before: pause },
+                };
             }
-            (_, Session::AwaitResult { state, m2, m3, .. }) => {
-                self.session = Session::AwaitResult { state, m2, m3, circuit: None, not_before: pause };
-            }
-            _ => self.session = Session::Fresh { not_before: pause },
         }
     }
 
     fn time_out(&mut self) {
-        self.cancel_quietly();
-        let failure = match (&self.link, &self.session) {
-            (_, Session::AwaitResult { .. }) => Failure::TimedOut,
-            (Link::Up { .. }, _) if self.busy => Failure::PhoneBusy,
-            (Link::Up { .. }, _) => Failure::PhoneNotReached,
-            _ => Failure::RelayNotReached,
-        };
-        self.fail(failure);
+        self.tell(CancelReason::Expired);
+        match (&self.link, &self.session) {
+            (_, Session::AwaitResult { .. }) => self.fail(Failure::TimedOut),
+            (Link::Up { .. }, _) if self.busy => self.fail(Failure::PhoneBusy),
+            (Link::Up { .. }, _) if self.relay_error.is_none() => self.fail(Failure::PhoneNotReached),
+            _ => self.fail_at_relay(),
+        }
     }
 
-    fn cancel_quietly(&mut self) {
-        if let Session::AwaitResult { state, circuit: Some(circuit), .. } = &mut self.session
-            && let Ok(tail) = state.cancel(CancelReason::Expired)
+    /// Tells the phone that asks its human why we give up.
+    fn tell(&mut self, reason: CancelReason) {
+        if let Session::AwaitResult { asked, circuit: Some(circuit), .. } = &mut self.session
+            && let Ok(tail) = asked.state.cancel(reason)
         {
             let frame = Frame::Data { circuit: *circuit, tail: &tail }.encode();
             self.outputs.push_back(Output::Send(frame));
+        }
+    }
+
+    /// The relay is of no use; what it said last tells more than that.
+    fn fail_at_relay(&mut self) {
+        match self.relay_error {
+            Some(code) => self.fail(Failure::RelayRefused { code }),
+            None => self.fail(Failure::RelayNotReached),
         }
     }
 

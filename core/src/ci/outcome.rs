@@ -1,6 +1,9 @@
 //! What an exchange tells its shell.
 
-use crate::request::{MatchNumber, StepCode};
+use crate::{
+    relay::ErrorCode,
+    request::{MatchNumber, RequestResult, StepCode},
+};
 
 /// Something worth showing while waiting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,14 +24,12 @@ pub enum Event {
 /// A request that was answered with yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
-    /// The codes, of consecutive steps; empty when enrolling.
+    /// The codes that are not over yet, of consecutive steps; empty when enrolling.
     pub codes: Vec<StepCode>,
     /// Seconds a step lasts.
     pub period: u64,
-    /// The phone's time when it answered, Unix seconds.
-    pub phone_now: u64,
-    /// Our monotonic time when the answer came, milliseconds.
-    pub received_mono: u64,
+    /// The phone's time when the answer came, Unix milliseconds, and our monotonic time then.
+    clock: (u64, u64),
     /// The seed.
     pub seed_id: [u8; 16],
     /// The new sealed seed when enrolling.
@@ -38,6 +39,23 @@ pub struct Approval {
 }
 
 impl Approval {
+    /// `at_ack`: the phone's time in M2 (milliseconds) and ours when it came. An answer may have waited for its delivery, so the later of the two
+    /// clocks counts: that of M4, or that of M2 carried on by ours.
+    pub(super) fn new(result: RequestResult, at_ack: (u64, u64), mono: u64) -> Self {
+        let carried = at_ack.0.saturating_add(mono.saturating_sub(at_ack.1));
+        let mut approval = Self {
+            codes: result.codes,
+            period: result.period,
+            clock: (carried.max(result.now.saturating_mul(1000)), mono),
+            seed_id: result.seed_id.into_array(),
+            sealed: result.sealed.into_vec(),
+            label: result.label,
+        };
+        let codes = std::mem::take(&mut approval.codes);
+        approval.codes = codes.into_iter().filter(|code| approval.ends_in(code.0, mono) > 0).collect();
+        approval
+    }
+
     /// Milliseconds of monotonic time from `mono` until `step` opens on the phone's clock; 0 once it is open.
     #[must_use]
     pub fn opens_in(&self, step: u64, mono: u64) -> u64 {
@@ -52,7 +70,7 @@ impl Approval {
     }
 
     fn phone_ms(&self, mono: u64) -> u64 {
-        self.phone_now.saturating_mul(1000).saturating_add(mono.saturating_sub(self.received_mono))
+        self.clock.0.saturating_add(mono.saturating_sub(self.clock.1))
     }
 }
 
@@ -93,6 +111,18 @@ pub enum Failure {
     /// The relay could not be reached.
     #[error("the relay could not be reached")]
     RelayNotReached,
+    /// The relay turned us away, or kept us waiting at a limit.
+    #[error("the relay turned the request away: {code}")]
+    RelayRefused {
+        /// What it said.
+        code: ErrorCode,
+    },
+    /// The codes of the approval were over before they came.
+    #[error("the approval came back so late that its codes are over")]
+    TooLate,
+    /// Codes already issued reach too far ahead.
+    #[error("the phone has issued codes too far ahead already; it can give no more for now")]
+    CodesAhead,
     /// The relay refused the ticket: the phone took the pairing back.
     #[error("the relay refused this pairing's ticket")]
     TicketRefused,
@@ -125,21 +155,21 @@ pub enum Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::{CodeText, Status};
 
     #[test]
     fn steps_open_by_the_phones_clock() {
-        let approval = Approval {
-            codes: vec![],
-            period: 30,
-            phone_now: 65,
-            received_mono: 1_000,
-            seed_id: [0; 16],
-            sealed: vec![],
-            label: String::new(),
-        };
+        let code = |step| StepCode(step, CodeText::new("123456"));
+        let result = RequestResult { codes: vec![code(2), code(3)], period: 30, ..RequestResult::without_codes(Status::Approved, "", 65) };
+        let approval = Approval::new(result.clone(), (65_000, 1_000), 1_000);
+        assert_eq!(approval.codes.len(), 2);
         assert_eq!(approval.opens_in(2, 1_000), 0);
         assert_eq!(approval.opens_in(3, 1_000), 25_000);
         assert_eq!(approval.opens_in(3, 2_500), 23_500);
         assert_eq!(approval.ends_in(2, 26_500), 0);
+        // The same answer, half a minute under way: M2's clock says so.
+        let late = Approval::new(result, (65_000, 1_000), 31_000);
+        assert_eq!(late.codes.len(), 1);
+        assert_eq!(late.opens_in(3, 31_000), 0);
     }
 }

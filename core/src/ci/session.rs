@@ -9,6 +9,8 @@ use crate::{
         ACK_SIZES, Ack, CancelReason, CiMessage, Confirm, Enroll, MAX_CODES, MatchNumber, Outcome, PhoneMessage, REQUEST_SIZES,
         RESULT_SIZES, ReceiptOf, Request, RequestResult, ResumeTag, SHORT_SIZES, Status, derive_resume_tag,
     },
+    seed::SealedSeed,
+    text::{MAX_LABEL, MAX_REASON, is_clean},
 };
 
 /// M1 was sent.
@@ -80,11 +82,11 @@ impl AwaitResult {
     pub(crate) fn receive(&mut self, message: &[u8], pairing: &CiPairing) -> Result<PhoneMessage, ChannelError> {
         let plain = self.transport.read(message)?;
         let message: PhoneMessage = decode(unpad(&plain, RESULT_SIZES)?)?;
-        if let PhoneMessage::Result(result) = &message
-            && result.status == Status::Approved
-            && !self.is_sound(result, pairing)
-        {
-            return Err(ChannelError::Malformed);
+        if let PhoneMessage::Result(result) = &message {
+            let clean = is_clean(&result.reason, MAX_REASON) && is_clean(&result.label, MAX_LABEL);
+            if !clean || (result.status == Status::Approved && !self.is_sound(result, pairing)) {
+                return Err(ChannelError::Malformed);
+            }
         }
         Ok(message)
     }
@@ -103,7 +105,10 @@ impl AwaitResult {
         let steps_follow = result.codes.windows(2).all(|pair| matches!(pair, [a, b] if a.0.checked_add(1) == Some(b.0)));
         let most = if self.request.sealed.is_empty() { 0 } else { self.request.codes.min(MAX_CODES) };
         let Ok(count) = u8::try_from(result.codes.len()) else { return false };
-        let fits = if most == 0 { count == 0 && !result.sealed.is_empty() } else { (1..=most).contains(&count) };
+        let fits = if most == 0 { count == 0 && SealedSeed::parse(result.sealed.to_vec()).is_ok() } else { (1..=most).contains(&count) };
+        // The first step is at most a whole batch ahead, so that nobody waits for ever.
+        let near =
+            result.codes.first().is_none_or(|code| code.0 <= (result.now / result.period.max(1)).saturating_add(u64::from(MAX_CODES)));
         // Only the form is looked at here.
         let digits = result.codes.iter().all(|code| Code::parse(code.1.expose()).is_some());
         let period = count == 0 || (crate::otp::MIN_PERIOD..=crate::otp::MAX_PERIOD).contains(&result.period);
@@ -116,6 +121,6 @@ impl AwaitResult {
             first_step: result.codes.first().map_or(0, |code| code.0),
             count,
         };
-        steps_follow && fits && digits && period && signed.verify(&pairing.signer, receipt).is_ok()
+        steps_follow && near && fits && digits && period && signed.verify(&pairing.signer, receipt).is_ok()
     }
 }

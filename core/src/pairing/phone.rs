@@ -93,7 +93,15 @@ impl AwaitP2 {
         let transport = self.handshake.finish()?;
         // Input of HKDF.
         let psk = derive_psk(transport.hash(), &self.code.psk, &hello.psk_share, share.expose());
-        let paired = PhonePaired { pairing_id, name: hello.name, relay: self.code.relay, ci_static: self.code.ci_static, psk, ticket_id };
+        let paired = PhonePaired {
+            pairing_id,
+            name: hello.name,
+            relay: self.code.relay,
+            ci_static: self.code.ci_static,
+            psk,
+            ticket_id,
+            p5: Vec::new(),
+        };
         Ok((AwaitP4 { transport, paired }, p3))
     }
 }
@@ -117,17 +125,17 @@ impl AwaitP4 {
         &self.paired.name
     }
 
-    /// Takes P4: the digits were right. Store the pairing, then send the P5 given here.
+    /// Takes P4: the digits were right. Storing the result gives P5.
     ///
     /// # Errors
     /// [`PairingError::Peer`].
-    pub fn receive(mut self, p4: &[u8]) -> Result<(PhonePaired, Vec<u8>), PairingError> {
+    pub fn receive(mut self, p4: &[u8]) -> Result<PhonePaired, PairingError> {
         let plain = self.transport.read(p4)?;
         if decode::<Done>(unpad(&plain, DONE_SIZES)?)? != Done::Paired {
             return Err(PairingError::Peer);
         }
-        let p5 = self.transport.write(&pad(&encode(&Done::Stored)?, DONE_SIZES)?)?;
-        Ok((self.paired, p5))
+        self.paired.p5 = self.transport.write(&pad(&encode(&Done::Stored)?, DONE_SIZES)?)?;
+        Ok(self.paired)
     }
 }
 
@@ -146,4 +154,6 @@ pub struct PhonePaired {
     pub psk: Secret32,
     /// The ticket CI was given.
     pub ticket_id: [u8; 16],
+    /// Says that the pairing is stored; given out by [`crate::phone::Phone::add_pairing`] once it is.
+    pub(crate) p5: Vec<u8>,
 }

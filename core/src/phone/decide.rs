@@ -8,7 +8,7 @@ use super::{
     state::State,
 };
 use crate::{
-    channel::{ChannelError, encode, pad},
+    channel::{ChannelError, MAX_SKIPPED, encode, pad},
     keys::{PairingId, UnlockRoot},
     otp::{IssueError, Steps, compute, parse_otpauth, plan},
     relay::CloseReason,
@@ -117,6 +117,11 @@ impl Phone {
             self.end(id, Status::Failed, "", HistoryOutcome::Failed, ctx)?;
             return Err(PhoneError::SeedNotOpened);
         };
+        // The owner may have changed their mind while unlocking.
+        if self.state.grant(id, &seed_id) == Some(false) {
+            self.end(id, Status::Policy, "", HistoryOutcome::Policy, ctx)?;
+            return Err(PhoneError::NotAllowed);
+        }
         let last = self.state.seed(&seed_id).and_then(|seed| seed.last_step);
         let steps = match plan(ctx.now.unix, opened.otpauth.period(), last, decided.codes) {
             Ok(steps) => steps,
@@ -251,8 +256,14 @@ impl Phone {
             state.remember(entry);
         });
         if let Err(error) = saved {
-            // This M4 is thrown away, its counter is spent (docs/PROTOCOL.md §5.1); the human may try again.
-            self.sessions.insert(*id, Session::AwaitHuman(session));
+            // This M4 is thrown away, its counter is spent (docs/PROTOCOL.md §5.1); the human may try again, as often as CI can follow.
+            session.thrown_away += 1;
+            if session.thrown_away <= MAX_SKIPPED {
+                self.sessions.insert(*id, Session::AwaitHuman(session));
+            } else if let Some(at) = &session.at {
+                self.close(at, CloseReason::PhoneFailed);
+                self.event(PhoneEvent::Withdrawn(*id));
+            }
             return Err(error.into());
         }
         self.sent(id, session, &m4);

@@ -1,6 +1,9 @@
 //! Seeds: sealing, importing, the index (docs/PROTOCOL.md §3).
 
+use std::collections::BTreeSet;
+
 use serde_bytes::ByteArray;
+use zeroize::Zeroizing;
 
 use super::{
     Context, Phone, PhoneError, SeedInfo,
@@ -10,7 +13,8 @@ use crate::{
     keys::{PublicKey, UnlockRoot, derive},
     labels,
     otp::OtpAuth,
-    seed::{Recipient, SealedSeed, SeedId, open, seal},
+    seed::{MAX_RECIPIENTS, Recipient, SealedSeed, SeedId, open, seal},
+    text::MAX_LABEL,
 };
 
 /// A seed on its way into the index.
@@ -32,11 +36,10 @@ impl Sealed {
                 seed.files.push(digest);
                 let surplus = seed.files.len().saturating_sub(MAX_FILES);
                 seed.files.drain(..surplus);
-                seed.label.clone_from(&self.label);
             }
             None => state.seeds.push(Seed {
                 id: Id::new(self.id),
-                label: self.label.clone(),
+                label: State::free_name(&self.label, MAX_LABEL, |label| state.seeds.iter().any(|seed| seed.label == label)),
                 files: vec![digest],
                 fingerprint: ByteArray::new(self.fingerprint),
                 created: self.created,
@@ -74,6 +77,8 @@ impl Phone {
         let fingerprint = fingerprint(unlock, &opened.otpauth);
         let id = match self.known(&fingerprint) {
             Some(id) => id,
+            // Another secret under a known id must not take over its rights and name.
+            None if self.state.seed(&opened.seed_id).is_some() => self.fresh_id(ctx)?,
             None => self.room_for(opened.seed_id)?,
         };
         let sealed = Sealed { id, file, label: opened.otpauth.label(), fingerprint, created: opened.created };
@@ -111,11 +116,7 @@ impl Phone {
         let fingerprint = fingerprint(unlock, otpauth);
         let id = match self.known(&fingerprint) {
             Some(id) => id,
-            None => {
-                let mut id = [0; 16];
-                ctx.rng.fill_bytes(&mut id);
-                self.room_for(id)?
-            }
+            None => self.fresh_id(ctx)?,
         };
         let own = self.identity().recipient;
         let others = recipients.iter().filter(|recipient| **recipient != own).cloned();
@@ -137,16 +138,28 @@ impl Phone {
         self.state.seeds.iter().find(|seed| *seed.fingerprint == *fingerprint).map(|seed| *seed.id)
     }
 
+    fn fresh_id(&self, ctx: &mut Context<'_>) -> Result<SeedId, PhoneError> {
+        let mut id = [0; 16];
+        ctx.rng.fill_bytes(&mut id);
+        self.room_for(id)
+    }
+
     fn room_for(&self, id: SeedId) -> Result<SeedId, PhoneError> {
         if self.state.seeds.len() < MAX_SEEDS { Ok(id) } else { Err(PhoneError::Full { what: "seeds" }) }
     }
 }
 
+/// Tells the same codes: another number of digits is the same secret for an attacker, another algorithm or period counts its steps for itself.
 fn fingerprint(unlock: &UnlockRoot, otpauth: &OtpAuth) -> [u8; 32] {
-    // Both are inputs of HKDF; the result tells nothing without the unlock root.
-    *derive(unlock.expose(), labels::FINGERPRINT, otpauth.expose_secret()).expose()
+    let kind = [otpauth.algorithm().as_str().as_bytes(), &otpauth.period().to_be_bytes()].concat();
+    // All are inputs of HKDF; the result tells nothing without the unlock root.
+    let context = Zeroizing::new([kind.as_slice(), otpauth.expose_secret()].concat());
+    *derive(unlock.expose(), labels::FINGERPRINT, &context).expose()
 }
 
+/// Recipients besides the phone itself: at most six, none twice.
 pub(super) fn parse_recipients(texts: &[String]) -> Result<Vec<Recipient>, PhoneError> {
-    texts.iter().map(|text| text.parse().map_err(|_| PhoneError::Recipient)).collect()
+    let recipients: Vec<Recipient> = texts.iter().map(|text| text.parse().map_err(|_| PhoneError::Recipient)).collect::<Result<_, _>>()?;
+    let distinct: BTreeSet<&Recipient> = recipients.iter().collect();
+    if recipients.len() < MAX_RECIPIENTS && distinct.len() == recipients.len() { Ok(recipients) } else { Err(PhoneError::Recipient) }
 }

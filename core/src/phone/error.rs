@@ -49,7 +49,7 @@ pub enum PhoneError {
     #[error("{0}")]
     Seal(#[from] SealError),
     /// A recipient is no age recipient.
-    #[error("a recipient is not of the form age1...")]
+    #[error("the further recipients must be of the form age1..., at most six, none twice")]
     Recipient,
     /// There is no such pairing.
     #[error("there is no such pairing")]

@@ -19,25 +19,40 @@ impl Phone {
         relays
     }
 
-    /// A connection to `relay` is up and it said HELLO with `nonce`: proves every mailbox there.
+    /// A connection to `relay` is up and it said HELLO with `nonce`: proves the mailboxes there, live pairings first. Call [`Phone::disconnected`]
+    /// before it is replaced by another.
     pub fn connected(&mut self, relay: &RelayUrl, nonce: &Nonce) {
         self.mailboxes.retain(|(_, _, at)| at != relay);
-        let proof = MailboxProof { origin: relay.origin(), nonce };
-        let here: Vec<(PairingId, Option<TicketId>)> =
-            addresses(&self.state).filter(|(_, at, _)| *at == relay.origin()).map(|(id, _, denied)| (id, denied)).collect();
-        for (id, denied) in here {
-            let key = self.device.derive_mailbox(&id);
-            let mailbox_public = key.public();
-            let deny: Vec<TicketId> = denied.into_iter().collect();
-            let frame = Frame::Prove { mailbox_public, signature: proof.sign(&key), deny: &deny }.encode();
-            self.outputs.push_back(PhoneOutput::Send { relay: relay.clone(), frame });
-            self.mailboxes.push((mailbox_address(&mailbox_public), id, relay.clone()));
+        self.links.retain(|(at, _)| at != relay);
+        self.links.push((relay.clone(), *nonce));
+        let here = addresses(&self.state).filter(|(_, at, _)| *at == relay.origin());
+        let here: Vec<PairingId> = here.map(|(id, ..)| id).take(MAX_PROVEN).collect();
+        for id in here {
+            self.prove(&id);
         }
+    }
+
+    /// Proves the mailbox of a pairing, live or taken back, if its relay is connected and has room for it.
+    pub(super) fn prove(&mut self, id: &PairingId) {
+        let Some((_, origin, denied)) = addresses(&self.state).find(|(of, ..)| of == id) else { return };
+        let Some((relay, nonce)) = self.links.iter().find(|(relay, _)| relay.origin() == origin).cloned() else { return };
+        self.mailboxes.retain(|(_, of, _)| of != id);
+        if self.mailboxes.iter().filter(|(_, _, at)| *at == relay).count() >= MAX_PROVEN {
+            return;
+        }
+        let key = self.device.derive_mailbox(id);
+        let mailbox_public = key.public();
+        let signature = MailboxProof { origin: relay.origin(), nonce: &nonce }.sign(&key);
+        let deny: Vec<TicketId> = denied.into_iter().collect();
+        let frame = Frame::Prove { mailbox_public, signature, deny: &deny }.encode();
+        self.outputs.push_back(PhoneOutput::Send { relay: relay.clone(), frame });
+        self.mailboxes.push((mailbox_address(&mailbox_public), *id, relay));
     }
 
     /// The connection to `relay` ended: its circuits are gone.
     pub fn disconnected(&mut self, relay: &RelayUrl, ctx: &Context<'_>) {
         self.mailboxes.retain(|(_, _, at)| at != relay);
+        self.links.retain(|(at, _)| at != relay);
         let lost: Vec<PairingId> =
             self.sessions.iter().filter(|(_, session)| session.at().is_some_and(|at| at.relay == *relay)).map(|(id, _)| *id).collect();
         for id in lost {
@@ -50,6 +65,8 @@ impl Phone {
         match Frame::parse(frame) {
             Ok(Frame::Incoming { circuit, mailbox, tail, .. }) => {
                 let at = At { relay: relay.clone(), circuit };
+                // What has expired must not stand in the way.
+                self.tick(ctx);
                 match self.pairing_of(&mailbox, relay) {
                     Some(id) => self.incoming(&id, at, tail, ctx),
                     None => self.close(&at, CloseReason::Refused),
@@ -67,6 +84,7 @@ impl Phone {
                     self.lost_circuit(&id, ctx);
                 }
             }
+            Ok(Frame::Error { code }) => self.event(PhoneEvent::RelayError(relay.clone(), code)),
             Ok(Frame::Evicted { .. }) => self.event(PhoneEvent::Evicted(relay.clone())),
             _ => {}
         }
@@ -81,7 +99,9 @@ impl Phone {
                 Some(Session::AwaitConfirm(session)) => {
                     let at = session.at.clone();
                     self.sessions.remove(&id);
-                    self.close(&at, CloseReason::Timeout);
+                    if let Some(at) = at {
+                        self.close(&at, CloseReason::Timeout);
+                    }
                 }
                 _ => {}
             }
@@ -102,24 +122,23 @@ impl Phone {
         self.mailboxes.iter().find(|(address, _, at)| address == mailbox && at == relay).map(|(_, id, _)| *id)
     }
 
-    fn session_at(&self, at: &At) -> Option<PairingId> {
+    pub(super) fn session_at(&self, at: &At) -> Option<PairingId> {
         self.sessions.iter().find(|(_, session)| session.at() == Some(at)).map(|(id, _)| *id)
     }
 
-    /// A circuit is gone: before M3 the session is too, after M3 it waits for the job to come back.
+    /// A circuit is gone. Before M3 the session keeps its place until its deadline: whoever holds a CI key can draw a new match number only that often.
+    /// After M3 it waits for the job to come back.
     fn lost_circuit(&mut self, id: &PairingId, ctx: &Context<'_>) {
         match self.sessions.get_mut(id) {
+            Some(Session::AwaitConfirm(session)) => session.at = None,
             Some(Session::AwaitHuman(session)) => {
                 session.at = None;
                 session.away_since = ctx.now.mono;
                 self.event(PhoneEvent::JobAway(*id));
             }
-            Some(Session::Answered(_)) => {
-                self.sessions.remove(id);
-                self.event(PhoneEvent::Settled(*id));
-            }
             _ => {
                 self.sessions.remove(id);
+                self.event(PhoneEvent::Settled(*id));
             }
         }
     }
@@ -133,9 +152,12 @@ fn is_due(session: &Session, ctx: &Context<'_>) -> bool {
     }
 }
 
-/// Every mailbox of the state: pairing, relay, and the ticket to deny if the pairing was taken back.
+/// Mailboxes that a relay lets one connection prove (docs/PROTOCOL.md §7.5, `MAX_MAILBOXES_PER_CONNECTION`).
+const MAX_PROVEN: usize = 64;
+
+/// Every mailbox of the state, live ones first, then those taken back, newest first: pairing, relay, and the ticket to deny if the pairing was taken back.
 fn addresses(state: &State) -> impl Iterator<Item = (PairingId, &str, Option<TicketId>)> {
     let live = state.pairings.iter().map(|pairing| (*pairing.id, pairing.relay.as_str(), None));
-    let revoked = state.revoked.iter().map(|pairing| (*pairing.id, pairing.relay.as_str(), Some(*pairing.ticket)));
+    let revoked = state.revoked.iter().rev().map(|pairing| (*pairing.id, pairing.relay.as_str(), Some(*pairing.ticket)));
     live.chain(revoked)
 }

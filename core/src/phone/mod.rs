@@ -27,7 +27,7 @@ pub use state::MAX_HISTORY;
 use crate::{
     keys::{DeviceRoot, PairingId},
     pairing::PhoneIdentity,
-    relay::{Circuit, Mailbox, RelayUrl},
+    relay::{Circuit, ErrorCode, Mailbox, Nonce, RelayUrl},
     time::Now,
 };
 
@@ -86,6 +86,8 @@ pub enum PhoneEvent {
     Settled(PairingId),
     /// Another device proved this phone's mailbox: the keys were copied, or two programs share one state.
     Evicted(RelayUrl),
+    /// A relay complained and ends the connection.
+    RelayError(RelayUrl, ErrorCode),
     /// A request was turned away because the state could not be saved.
     NotSaved(NotSaved),
 }
@@ -96,6 +98,8 @@ pub struct Phone {
     identity: PhoneIdentity,
     state: state::State,
     sessions: BTreeMap<PairingId, session::Session>,
+    /// Relays that are connected, with the nonces of their HELLOs.
+    links: Vec<(RelayUrl, Nonce)>,
     /// Mailboxes proven, or about to be, per relay.
     mailboxes: Vec<(Mailbox, PairingId, RelayUrl)>,
     outputs: VecDeque<PhoneOutput>,

@@ -3,14 +3,14 @@
 use serde_bytes::ByteArray;
 
 use super::{
-    Context, HistoryEntry, NotSaved, PairingInfo, Phone, PhoneError,
-    state::{Id, MAX_PAIRINGS, Pairing, Psk, Revoked, State},
+    Context, HistoryEntry, NotSaved, PairingInfo, Phone, PhoneError, PhoneEvent,
+    state::{Id, MAX_PAIRINGS, MAX_RETIRED, Pairing, Psk, Revoked, State},
     vault,
 };
 use crate::{
     keys::{DeviceRoot, PairingId, UnlockRoot},
     pairing::{PhoneIdentity, PhonePaired},
-    relay::RelayUrl,
+    relay::{CloseReason, RelayUrl},
     seed::{RecipientError, age_recipient},
     text::{MAX_NAME, clean},
 };
@@ -39,6 +39,7 @@ impl Phone {
             signer: ByteArray::new(identity.signer),
             pairings: Vec::new(),
             revoked: Vec::new(),
+            retired: Vec::new(),
             seeds: Vec::new(),
             grants: Vec::new(),
             trusted: Vec::new(),
@@ -65,7 +66,15 @@ impl Phone {
     }
 
     fn with(device: DeviceRoot, identity: PhoneIdentity, state: State) -> Self {
-        Self { device, identity, state, sessions: Default::default(), mailboxes: Vec::new(), outputs: Default::default() }
+        Self {
+            device,
+            identity,
+            state,
+            sessions: Default::default(),
+            links: Vec::new(),
+            mailboxes: Vec::new(),
+            outputs: Default::default(),
+        }
     }
 
     /// What this phone tells every laptop.
@@ -83,14 +92,14 @@ impl Phone {
     /// Whether a pairing code was used on this phone before.
     #[must_use]
     pub fn has_paired(&self, id: &PairingId) -> bool {
-        self.state.pairing(id).is_some() || self.state.revoked.iter().any(|revoked| *revoked.id == *id)
+        self.state.pairing(id).is_some() || self.state.retired.iter().any(|retired| **retired == *id)
     }
 
-    /// Stores a new pairing. It has no right to any seed.
+    /// Stores a new pairing, which has no right to any seed, and opens its mailbox. Gives P5, for the laptop.
     ///
     /// # Errors
     /// [`PhoneError::PairingUsed`], [`PhoneError::Full`], [`PhoneError::NotSaved`].
-    pub fn add_pairing(&mut self, paired: PhonePaired, ctx: &mut Context<'_>) -> Result<(), PhoneError> {
+    pub fn add_pairing(&mut self, paired: PhonePaired, ctx: &mut Context<'_>) -> Result<Vec<u8>, PhoneError> {
         if self.has_paired(&paired.pairing_id) {
             return Err(PhoneError::PairingUsed);
         }
@@ -99,7 +108,7 @@ impl Phone {
         }
         let pairing = Pairing {
             id: Id::new(paired.pairing_id),
-            name: self.free_name(&paired.name),
+            name: State::free_name(&paired.name, MAX_NAME, |name| self.state.pairings.iter().any(|pairing| pairing.name == name)),
             relay: paired.relay.origin().to_owned(),
             ci_static: ByteArray::new(paired.ci_static),
             psk: Psk(paired.psk),
@@ -107,7 +116,8 @@ impl Phone {
             created: ctx.now.unix,
         };
         self.transact(ctx, |state| state.pairings.push(pairing))?;
-        Ok(())
+        self.prove(&paired.pairing_id);
+        Ok(paired.p5)
     }
 
     /// Every pairing.
@@ -125,7 +135,7 @@ impl Phone {
         self.state.pairings.iter().filter_map(info).collect()
     }
 
-    /// Takes a pairing back: its requests are refused from now on, and relays are told so.
+    /// Takes a pairing back: a request of it that waits is refused, one that was answered is not answered again, and its relay is told.
     ///
     /// # Errors
     /// [`PhoneError::NoSuchPairing`], [`PhoneError::NotSaved`].
@@ -133,13 +143,24 @@ impl Phone {
         let pairing = self.state.pairing(id).ok_or(PhoneError::NoSuchPairing)?;
         let revoked = Revoked { id: pairing.id, relay: pairing.relay.clone(), ticket: pairing.ticket };
         self.transact(ctx, |state| {
-            state.pairings.retain(|pairing| pairing.id != revoked.id);
-            state.grants.retain(|grant| grant.pairing != revoked.id);
+            let id = revoked.id;
+            state.pairings.retain(|pairing| pairing.id != id);
+            state.grants.retain(|grant| grant.pairing != id);
+            state.replay.retain(|entry| entry.pairing != id);
             state.revoked.push(revoked);
+            state.retired.push(id);
             let surplus = state.revoked.len().saturating_sub(MAX_PAIRINGS);
             state.revoked.drain(..surplus);
+            let surplus = state.retired.len().saturating_sub(MAX_RETIRED);
+            state.retired.drain(..surplus);
         })?;
-        self.sessions.remove(id);
+        if let Some(session) = self.sessions.remove(id) {
+            if let Some(at) = session.at().cloned() {
+                self.close(&at, CloseReason::TicketRefused);
+            }
+            self.event(PhoneEvent::Withdrawn(*id));
+        }
+        self.prove(id);
         Ok(())
     }
 
@@ -163,12 +184,5 @@ impl Phone {
     fn rights_of(&self, pairing: &Id) -> Vec<(String, bool)> {
         let grants = self.state.grants.iter().filter(|grant| grant.pairing == *pairing);
         grants.filter_map(|grant| Some((self.state.seed(&grant.seed)?.label.clone(), grant.allowed))).collect()
-    }
-
-    /// `name`, or `name (2)` and so on if another pairing has it: a name on screen must tell one pairing.
-    fn free_name(&self, name: &str) -> String {
-        let taken = |name: &str| self.state.pairings.iter().any(|pairing| pairing.name == name);
-        let numbered = (2..).map(|number| format!("{} ({number})", clean(name, MAX_NAME - 5)));
-        std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
     }
 }

@@ -4,18 +4,21 @@ use serde_bytes::ByteArray;
 
 use super::{
     At, Context, HistoryOutcome, Phone, PhoneEvent,
+    enroll::parse_recipients,
     session::{AwaitConfirm, AwaitHuman, Channel, Session},
     state::{Id, Replay, State},
 };
 use crate::{
     channel::{ChannelError, Handshake, Side, Suite, decode, encode, pad, unpad},
     keys::{PairingId, Secret32},
+    otp::parse_otpauth,
     relay::CloseReason,
     request::{
-        ACK_SIZES, Ack, AckState, CONFIRM_TIMEOUT_MS, CiMessage, Confirm, MAX_M1, MAX_SKEW, Operation, Outcome, REPLAY_MARGIN,
-        REQUEST_SIZES, RESUME, RESUME_GRACE_MS, Request, SHORT_SIZES, SIX_DIGITS, derive_resume_tag,
+        ACK_SIZES, Ack, AckState, CONFIRM_TIMEOUT_MS, CiMessage, Confirm, Enroll, MAX_M1, MAX_SKEW, MatchNumber, Operation, Outcome,
+        REPLAY_MARGIN, REQUEST_SIZES, RESUME, RESUME_GRACE_MS, Request, SHORT_SIZES, SIX_DIGITS, derive_resume_tag,
     },
     seed::SealedSeed,
+    text::{MAX_NAME, is_clean},
 };
 
 /// What M1 came to.
@@ -68,14 +71,18 @@ impl Phone {
         let ack = Ack::new(ctx.now.unix, state, SIX_DIGITS);
         let m2 = handshake.write(&pad(&encode(&ack)?, ACK_SIZES)?)?;
         let transport = handshake.finish()?;
+        if state != AckState::Ok || request.operation == Operation::Ping {
+            // Nothing can come of it, so there is nothing to remember.
+            self.send(at, &m2);
+            self.close(at, CloseReason::Done);
+            return Ok(());
+        }
         let tag = derive_resume_tag(transport.hash());
         self.note(id, ephemeral, &request, tag, ctx)?;
         self.send(at, &m2);
-        if state == AckState::Ok && request.operation != Operation::Ping {
-            let channel = Channel::new(transport, request, tag, seed, ctx.now);
-            let deadline = ctx.now.mono.saturating_add(CONFIRM_TIMEOUT_MS);
-            self.sessions.insert(*id, Session::AwaitConfirm(AwaitConfirm { channel, at: at.clone(), deadline }));
-        }
+        let channel = Channel::new(transport, request, tag, seed, ctx.now);
+        let deadline = ctx.now.mono.saturating_add(CONFIRM_TIMEOUT_MS);
+        self.sessions.insert(*id, Session::AwaitConfirm(AwaitConfirm { channel, at: Some(at.clone()), deadline }));
         Ok(())
     }
 
@@ -136,13 +143,9 @@ impl Phone {
             until: now.max(request.created_at).saturating_add(u64::from(request.ttl)).saturating_add(REPLAY_MARGIN),
             m4: None,
         };
-        let id = *id;
         let noted = self.transact(ctx, move |state: &mut State| {
             state.forget_expired(now);
-            // When full, the Ack says `busy` and nothing can come of this M1: a repetition of it would be told the same.
-            if !state.replay_is_full(&id, now) {
-                state.replay.push(entry);
-            }
+            state.replay.push(entry);
         });
         noted.map_err(|error| {
             self.event(PhoneEvent::NotSaved(error));
@@ -157,7 +160,7 @@ impl Phone {
         };
         match self.sessions.get_mut(id) {
             Some(Session::AwaitConfirm(session)) if session.channel.tag == *tag => {
-                session.at = at.clone();
+                session.at = Some(at.clone());
                 return self.message(id, &at, m3, ctx);
             }
             Some(Session::AwaitHuman(session)) if session.channel.tag == *tag => {
@@ -169,7 +172,12 @@ impl Phone {
         }
         let answer = self.state.replay.iter().find(|entry| *entry.tag == *tag && *entry.pairing == *id).and_then(|entry| entry.m4.clone());
         match answer {
-            Some(m4) => self.send(&at, &m4),
+            Some(m4) => {
+                self.send(&at, &m4);
+                if self.session_at(&at).is_none() {
+                    self.close(&at, CloseReason::Done);
+                }
+            }
             None => self.close(&at, CloseReason::SessionUnknown),
         }
     }
@@ -178,11 +186,11 @@ impl Phone {
     pub(super) fn message(&mut self, id: &PairingId, at: &At, tail: &[u8], ctx: &mut Context<'_>) {
         match self.sessions.remove(id) {
             Some(Session::AwaitConfirm(session)) => match self.confirmed(session, tail, ctx) {
-                Some(session) => {
+                Ok(session) => {
                     self.sessions.insert(*id, Session::AwaitHuman(session));
                     self.event(PhoneEvent::Asked(*id));
                 }
-                None => self.close(at, CloseReason::Refused),
+                Err(reason) => self.close(at, reason),
             },
             Some(Session::AwaitHuman(session)) if session.m3 == tail => {
                 // The relay delivered M3 twice.
@@ -204,24 +212,37 @@ impl Phone {
         }
     }
 
-    /// M3.
-    fn confirmed(&self, mut session: AwaitConfirm, tail: &[u8], ctx: &Context<'_>) -> Option<AwaitHuman> {
+    /// M3. One that was damaged on the way ends the session as if there had been none; one that breaks the rules is refused.
+    fn confirmed(&self, mut session: AwaitConfirm, tail: &[u8], ctx: &Context<'_>) -> Result<AwaitHuman, CloseReason> {
         let request = &session.channel.request;
         let (request_id, operation) = (request.request_id, request.operation);
-        let CiMessage::Confirm(Confirm { request_id: confirmed, enroll }) = read(&mut session.channel, tail).ok()? else {
-            return None;
+        let message = read(&mut session.channel, tail).map_err(|_| CloseReason::SessionUnknown)?;
+        let CiMessage::Confirm(Confirm { request_id: confirmed, enroll }) = message else {
+            return Err(CloseReason::Refused);
         };
-        if confirmed != request_id || enroll.is_some() != (operation == Operation::Enroll) {
-            return None;
+        let sound = enroll.as_ref().is_none_or(is_sound);
+        if confirmed != request_id || enroll.is_some() != (operation == Operation::Enroll) || !sound {
+            return Err(CloseReason::Refused);
         }
-        Some(AwaitHuman {
+        if self.shows_number_of(&session.channel) {
+            return Err(CloseReason::SessionUnknown);
+        }
+        Ok(AwaitHuman {
             channel: session.channel,
             enroll,
             m3: tail.to_vec(),
-            at: Some(session.at),
+            at: session.at,
             away_since: ctx.now.mono,
             decided: None,
+            thrown_away: 0,
         })
+    }
+
+    /// Whether a request on screen has the number of this one. One of the two may come from somebody who drew numbers until they were the same.
+    fn shows_number_of(&self, channel: &Channel) -> bool {
+        let number = |channel: &Channel| MatchNumber::derive(channel.transport.hash(), SIX_DIGITS);
+        let own = number(channel);
+        self.sessions.values().any(|session| matches!(session, Session::AwaitHuman(other) if number(&other.channel) == own))
     }
 
     fn withdrawn(&mut self, id: &PairingId, channel: &Channel, ctx: &mut Context<'_>) {
@@ -241,6 +262,13 @@ impl Phone {
         // As above.
         let _ = self.transact(ctx, |state| state.settle(&request, outcome));
     }
+}
+
+/// Whether what is to be enrolled may be shown: the texts are clean, the URI and the recipients are such.
+fn is_sound(enroll: &Enroll) -> bool {
+    is_clean(&enroll.name, MAX_NAME)
+        && parse_recipients(&enroll.recipients).is_ok()
+        && enroll.uri.as_ref().is_none_or(|uri| parse_otpauth(uri.trim()).is_ok())
 }
 
 fn read(channel: &mut Channel, tail: &[u8]) -> Result<CiMessage, ChannelError> {

@@ -30,7 +30,7 @@ pub(super) enum Session {
 
 pub(super) struct AwaitConfirm {
     pub(super) channel: Channel,
-    pub(super) at: At,
+    pub(super) at: Option<At>,
     pub(super) deadline: u64,
 }
 
@@ -42,6 +42,8 @@ pub(super) struct AwaitHuman {
     pub(super) away_since: u64,
     /// What was decided; waits for the unlock key.
     pub(super) decided: Option<Decided>,
+    /// Answers that were written and thrown away, because they could not be saved.
+    pub(super) thrown_away: u64,
 }
 
 /// A decision whose number was right.
@@ -88,7 +90,7 @@ impl Channel {
 impl Session {
     pub(super) fn at(&self) -> Option<&At> {
         match self {
-            Self::AwaitConfirm(session) => Some(&session.at),
+            Self::AwaitConfirm(session) => session.at.as_ref(),
             Self::AwaitHuman(session) => session.at.as_ref(),
             Self::Answered(session) => session.at.as_ref(),
         }

@@ -7,12 +7,15 @@ use super::{HistoryEntry, HistoryOutcome};
 use crate::{
     keys::{PairingId, Secret32},
     request::MAX_REPLAY,
+    text::clean,
 };
 
 /// Entries of the history; the oldest go first.
 pub const MAX_HISTORY: usize = 200;
-/// Pairings, including those taken back.
+/// Pairings; also pairings taken back of which relays are still told.
 pub(super) const MAX_PAIRINGS: usize = 64;
+/// Ids of pairings taken back; the oldest go first.
+pub(super) const MAX_RETIRED: usize = 4096;
 /// Seeds.
 pub(super) const MAX_SEEDS: usize = 256;
 /// Sealed files remembered for one seed; the oldest go first.
@@ -30,6 +33,8 @@ pub(super) struct State {
     pub(super) signer: ByteArray<32>,
     pub(super) pairings: Vec<Pairing>,
     pub(super) revoked: Vec<Revoked>,
+    /// Every pairing taken back: its pairing code never serves again.
+    pub(super) retired: Vec<Id>,
     pub(super) seeds: Vec<Seed>,
     pub(super) grants: Vec<Grant>,
     pub(super) trusted: Vec<ByteArray<32>>,
@@ -113,6 +118,16 @@ impl<'de> Deserialize<'de> for Psk {
 }
 
 impl State {
+    /// More bytes than the state takes when encoded: it holds psks, and a buffer that has to grow leaves them behind.
+    pub(super) fn room(&self) -> usize {
+        let answers: usize = self.replay.iter().filter_map(|entry| entry.m4.as_ref()).map(|m4| m4.len()).sum();
+        let files: usize = self.seeds.iter().map(|seed| seed.files.len()).sum();
+        4096 + 1024 * (self.pairings.len() + self.seeds.len() + self.history.len())
+            + 256 * (self.revoked.len() + self.grants.len() + self.replay.len())
+            + 48 * (self.retired.len() + self.trusted.len() + files)
+            + answers
+    }
+
     pub(super) fn pairing(&self, id: &PairingId) -> Option<&Pairing> {
         self.pairings.iter().find(|pairing| *pairing.id == *id)
     }
@@ -146,6 +161,13 @@ impl State {
 
     pub(super) fn replay_is_full(&self, pairing: &PairingId, now: u64) -> bool {
         self.replay.iter().filter(|entry| *entry.pairing == *pairing && entry.until >= now).count() >= MAX_REPLAY
+    }
+
+    /// `wanted`, or `wanted (2)` and so on if it is taken: what stands on screen must tell one thing.
+    pub(super) fn free_name(wanted: &str, max: usize, taken: impl Fn(&str) -> bool) -> String {
+        let wanted = if wanted.trim().is_empty() { "unnamed" } else { wanted };
+        let numbered = (2..).map(|number| format!("{} ({number})", clean(wanted, max - 6)));
+        std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
     }
 
     pub(super) fn keep_answer(&mut self, tag: &[u8; 16], m4: &[u8]) {

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::state::State;
 use crate::{
-    channel::{ChannelError, decode, encode},
+    channel::{ChannelError, decode, encode_into},
     keys::StateKey,
 };
 
@@ -19,7 +19,7 @@ const NONCE: usize = 24;
 pub(super) fn seal(key: &StateKey, state: &State, rng: &mut (impl RngCore + CryptoRng)) -> Result<Vec<u8>, ChannelError> {
     let mut nonce = [0; NONCE];
     rng.fill_bytes(&mut nonce);
-    let plain = encode(state)?;
+    let plain = encode_into(state, state.room())?;
     // The cipher needs its key.
     let sealed = XChaCha20Poly1305::new(Key::from_slice(key.0.expose()))
         .encrypt(XNonce::from_slice(&nonce), Payload { msg: &plain, aad: &[VERSION] })

@@ -6,7 +6,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 use zeroize::Zeroizing;
 
 use super::{DEFAULT_TTL, MAX_CODES, MAX_TTL};
-use crate::text::{MAX_HINT, MAX_NAME, MAX_REASON, is_clean};
+use crate::text::{MAX_HINT, MAX_NAME, MAX_REASON, clean, is_clean};
 
 /// Sizes of a padded Request.
 pub(crate) const REQUEST_SIZES: &[usize] = &[4096, 8192, 12_224];
@@ -44,6 +44,12 @@ pub struct Artefact {
     pub sha256: Option<ByteArray<32>>,
 }
 
+impl Artefact {
+    pub(crate) fn cleaned(&self) -> Self {
+        Self { name: clean(&self.name, MAX_HINT), version: clean(&self.version, MAX_HINT), sha256: self.sha256 }
+    }
+}
+
 /// What CI says about itself. Never verified in suite 1.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +65,19 @@ pub struct Hints {
 }
 
 impl Hints {
+    pub(crate) fn cleaned(&self) -> Self {
+        let cleaned = |hint: &Option<String>| hint.as_ref().map(|text| clean(text, MAX_HINT));
+        Self {
+            platform: cleaned(&self.platform),
+            repository: cleaned(&self.repository),
+            reference: cleaned(&self.reference),
+            commit: cleaned(&self.commit),
+            workflow: cleaned(&self.workflow),
+            run_url: cleaned(&self.run_url),
+            actor: cleaned(&self.actor),
+        }
+    }
+
     /// Name and value of every hint that is there, in the order of docs/PROTOCOL.md.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         [

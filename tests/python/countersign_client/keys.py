@@ -133,10 +133,16 @@ class CiKey:
 # --- texts (section 2)
 
 
+INVISIBLE = [
+    (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F),
+    (0x2028, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0),
+    (0xFFF9, 0xFFFB), (0xE0000, 0xE0FFF),
+]
+
+
 def text_ok(text, limit: int) -> bool:
     return isinstance(text, str) and len(text) <= limit and not any(
-        unicodedata.category(c) in ("Cc", "Zl", "Zp") or c == "\u061c" or c == "\ufeff"
-        or "\u200b" <= c <= "\u200f" or "\u2028" <= c <= "\u202e" or "\u2060" <= c <= "\u206f"
+        unicodedata.category(c) == "Cc" or any(first <= ord(c) <= last for first, last in INVISIBLE)
         for c in text)
 
 

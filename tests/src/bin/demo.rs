@@ -1,5 +1,9 @@
 //! `cargo demo`: a relay, a phone and a CI request in one terminal.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal: the code goes to stdout, everything else to stderr")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for a terminal: the code goes to stdout, everything else to stderr"
+)]
 
 use std::{
     ffi::OsString,

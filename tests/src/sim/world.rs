@@ -273,6 +273,21 @@ impl World {
         answers
     }
 
+    /// Review only: one more pairing.
+    pub fn add(&mut self, name: &str) {
+        let (now, url) = (self.now(), self.url.clone());
+        let made = pair(&mut self.phone, name, &url, &mut Context { now, rng: &mut self.rng, store: &mut self.disk });
+        self.pairings.push(made);
+    }
+
+    /// Review only: whole approval.
+    pub fn finished(&self, job: JobId) -> Option<countersign_core::ci::Approval> {
+        match &self.jobs[job].end {
+            Some(Ok(Finished::Approved(a))) => Some(a.clone()),
+            _ => None,
+        }
+    }
+
     /// Takes a pairing back on the phone.
     pub fn revoke(&mut self, pairing: &PairingId) {
         let now = self.now();
@@ -526,8 +541,8 @@ fn pair(phone: &mut Phone, name: &str, url: &RelayUrl, ctx: &mut Context<'_>) ->
     let (laptop, p2) = laptop.receive(&p1, &mut ctx.rng).unwrap();
     let (ours, p3) = ours.receive(&p2, phone.device(), &phone.identity(), &mut ctx.rng).unwrap();
     let (laptop, p4) = laptop.receive(&p3).unwrap().check(&ours.digits()).unwrap();
-    let (paired, p5) = ours.receive(&p4).unwrap();
-    phone.add_pairing(paired, ctx).unwrap();
+    let paired = ours.receive(&p4).unwrap();
+    let p5 = phone.add_pairing(paired, ctx).unwrap();
     let paired = laptop.receive(&p5).unwrap();
     (paired.pairing, paired.key.to_text().to_string())
 }
