@@ -15,7 +15,7 @@ use crate::{problem::Problem, ui::Ui};
 /// shell.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  code=$(countersign code eSigner --reason \"release 1.2\") || exit\n  countersign code npm --codes 3 --timeout 10m"
+    after_help = "Example:\n  code=$(countersign code esigner --reason \"release 1.2\") || exit\n  countersign code npm --codes 3 --timeout 10m"
 )]
 pub(crate) struct CodeArgs {
     #[command(flatten)]

@@ -27,7 +27,7 @@ pub(crate) struct RequestArgs {
     /// Name of the seed in the configuration
     seed: String,
     /// Why the code is needed; shown on the phone, at most 120 characters
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
     /// How long to wait for the maintainer, 5s to 10m
     #[arg(long, value_name = "TIME", default_value = "5m")]
