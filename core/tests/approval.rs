@@ -91,7 +91,7 @@ impl World {
                         self.phone.connected(&self.relay, &[7; 32]);
                         exchange.connected([7; 32], self.now, &mut self.rng);
                     }
-                    Output::Send(frame) => self.to_phone(&frame),
+                    Output::Send(frame) => self.deliver(&frame),
                     Output::Event(event) => events.push(event),
                     Output::Finished(end) => return (events, Some(end)),
                     _ => panic!("unknown output"),
@@ -111,7 +111,7 @@ impl World {
         }
     }
 
-    fn to_phone(&mut self, frame: &[u8]) {
+    fn deliver(&mut self, frame: &[u8]) {
         let relay = self.relay.clone();
         let bytes = match Frame::parse(frame).unwrap() {
             Frame::Open { circuit, ticket, tail, .. } => {

@@ -1,6 +1,26 @@
 //! The blind relay (docs/PROTOCOL.md §7): joins CI jobs and phones, reads nothing, stores nothing.
 //!
 //! [`Relay`] is the whole of it: `Relay::bind(Config::default()).await?`, then `serve` with a future that says when to stop.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! use countersign_relay::{Config, Relay};
+//!
+//! let relay = Relay::bind(Config::default()).await?;
+//! let url = relay.origin().clone();
+//! let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+//! let serving = tokio::spawn(relay.serve(async { _ = stopped.await }));
+//!
+//! let (link, hello) = countersign_link::Link::connect(&url).await?;
+//! assert_ne!(hello.nonce, [0; 32]);
+//! link.close().await;
+//!
+//! drop(stop);
+//! serving.await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! [`switch::Switch`] is the pure part, for tests in virtual time.
 
 mod admission;

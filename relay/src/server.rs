@@ -84,6 +84,7 @@ impl Relay {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tokio::pin!(shutdown);
+        let mut failing = false;
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
@@ -91,11 +92,20 @@ impl Relay {
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => {
+                        failing = false;
                         if let Some(admitted) = admission.admit(peer.ip()) {
                             connections.spawn(connection(stream, peer.ip(), Arc::clone(&shared), admitted));
                         }
                     }
-                    Err(error) => rest_after(&error, log).await,
+                    Err(error) if concerns_one_connection(&error) => {}
+                    // Mostly: no more file descriptors. That passes as connections end.
+                    Err(error) => {
+                        if !failing {
+                            log(&format!("cannot accept connections for now: {error}"));
+                        }
+                        failing = true;
+                        sleep(ACCEPT_REST).await;
+                    }
                 },
             }
         }
@@ -109,13 +119,9 @@ impl Relay {
     }
 }
 
-/// A connection that broke before it was accepted is its own matter; being out of file descriptors passes as connections end.
-async fn rest_after(error: &io::Error, log: fn(&str)) {
-    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted) {
-        return;
-    }
-    log(&format!("cannot accept a connection: {error}"));
-    sleep(ACCEPT_REST).await;
+/// A connection that broke before it was accepted is its own matter.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted)
 }
 
 async fn connection(stream: TcpStream, ip: IpAddr, shared: Arc<Shared>, _admitted: Admitted) {

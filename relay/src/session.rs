@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Bytes, Error, Message},
+    tungstenite::{Bytes, Error, Message, error::ProtocolError},
 };
 
 use crate::{
@@ -35,12 +35,25 @@ enum End {
     Finished,
 }
 
+/// Tells the switch, however the connection ends.
+struct Leaving<'a> {
+    hub: &'a Hub,
+    conn: ConnId,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.hub.disconnected(self.conn);
+    }
+}
+
 /// Runs a connection until it ends, and tells the switch.
 pub(crate) async fn run<S>(socket: WebSocketStream<S>, ip: IpAddr, hub: &Hub, limits: &Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (conn, queue, mut queued) = hub.connected(ip);
+    let _leaving = Leaving { hub, conn };
     let (mut sink, mut source) = socket.split();
     let heard = AtomicBool::new(false);
     let end = tokio::select! {
@@ -49,7 +62,7 @@ where
         () = queue.overflowed() => End::Gone,
     };
     match end {
-        End::Gone => return hub.disconnected(conn),
+        End::Gone => return,
         End::NotAFrame => {
             hub.not_a_frame(conn);
             if timeout(limits.close_timeout, write(&mut sink, &mut queued, limits, &heard)).await.is_err() {
@@ -83,7 +96,9 @@ where
             }
             // tungstenite answers pings by itself.
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => heard.store(true, Ordering::Relaxed),
-            Some(Ok(Message::Close(_)) | Err(Error::Io(_))) | None => return End::Gone,
+            // The answer goes out while the end is waited for.
+            Some(Ok(Message::Close(_))) => {}
+            Some(Err(Error::Io(_) | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) | None => return End::Gone,
             Some(Ok(Message::Text(_) | Message::Frame(_)) | Err(_)) => return End::NotAFrame,
         }
     }

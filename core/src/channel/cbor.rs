@@ -5,9 +5,15 @@ use zeroize::Zeroizing;
 
 use super::ChannelError;
 
+/// Room for what is encoded, so that a secret is not left behind in a buffer that had to grow.
+const ROOM: usize = 16 * 1024;
+
 /// Encodes in the canonical form: definite lengths, shortest integers, keys in the order of docs/PROTOCOL.md.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
-    minicbor_serde::to_vec(value).map(Zeroizing::new).map_err(|_| ChannelError::TooLong)
+    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
+    let mut serializer = minicbor_serde::Serializer::new(&mut *bytes);
+    value.serialize(&mut serializer).map_err(|_| ChannelError::TooLong)?;
+    Ok(bytes)
 }
 
 /// Decodes what [`encode`] would have written, and nothing else: any other spelling of the same value is refused.

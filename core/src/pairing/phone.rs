@@ -18,7 +18,7 @@ use crate::{
 /// Bytes that a circuit of an ordinary ticket may carry.
 const TICKET_BYTES: u32 = 65_536;
 /// OPENs an hour of an ordinary ticket.
-const TICKET_OPENS: u16 = 120;
+const TICKET_OPENS: u16 = 600;
 
 /// What a phone tells every laptop about itself; public.
 #[derive(Debug, Clone, PartialEq, Eq)]

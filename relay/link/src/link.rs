@@ -12,7 +12,11 @@ use tokio::{
 use tokio_rustls::rustls::RootCertStore;
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
-    tungstenite::{Bytes, Error, Message, error::CapacityError, protocol::WebSocketConfig},
+    tungstenite::{
+        Bytes, Error, Message,
+        error::{CapacityError, ProtocolError},
+        protocol::WebSocketConfig,
+    },
 };
 
 use crate::{LinkError, tls};
@@ -52,7 +56,7 @@ impl Link {
     ///
     /// # Errors
     /// [`LinkError::Unreachable`], [`LinkError::TimedOut`], [`LinkError::Tls`], [`LinkError::NotARelay`], [`LinkError::Version`],
-    /// [`LinkError::Refused`].
+    /// [`LinkError::Refused`]; [`LinkError::Closed`] and [`LinkError::Broken`] if it ends before HELLO.
     pub async fn connect(url: &RelayUrl) -> Result<(Self, Hello), LinkError> {
         let roots = if url.is_tls() { tls::system_roots() } else { RootCertStore::empty() };
         Self::connect_with(url, roots).await
@@ -149,6 +153,7 @@ fn config() -> WebSocketConfig {
 fn not_a_relay(error: Error) -> LinkError {
     match error {
         Error::Io(error) => LinkError::Unreachable(error),
+        Error::Protocol(ProtocolError::HandshakeIncomplete) => LinkError::Unreachable(io::ErrorKind::UnexpectedEof.into()),
         Error::Http(response) => LinkError::NotARelay(format!("it answers {}", response.status())),
         other => LinkError::NotARelay(other.to_string()),
     }
@@ -160,5 +165,29 @@ fn broken(error: Error) -> LinkError {
         Error::Io(error) => LinkError::Broken(error),
         Error::Capacity(CapacityError::MessageTooLong { .. }) => LinkError::TooBig,
         other => LinkError::Broken(io::Error::other(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn silence_is_noticed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = RelayUrl::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
+        let served = tokio::spawn(async move {
+            let mut socket = tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await.unwrap();
+            let hello = Frame::Hello { version: VERSION, nonce: [0; 32], time: 0 };
+            socket.send(Message::Binary(hello.encode().into())).await.unwrap();
+            socket
+        });
+        let (mut link, _) = Link::connect(&url).await.unwrap();
+        let _silent = served.await.unwrap();
+        // As if the last word had come so long ago.
+        link.heard -= SILENCE;
+        assert!(matches!(link.recv().await, Err(LinkError::Silent)));
     }
 }

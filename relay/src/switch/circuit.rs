@@ -34,21 +34,24 @@ pub(super) struct Circuits {
 
 #[cfg(test)]
 impl Circuits {
-    pub(super) fn is_empty(&self) -> bool {
-        self.table.is_empty()
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
     }
 }
 
 impl Switch {
     /// The circuits of a mailbox on the connection that answers for it, with their tickets.
     pub(super) fn circuits_to(&self, mailbox: &Mailbox) -> Vec<(CircuitId, TicketId)> {
-        let Some(connection) = self.homes.get(mailbox).and_then(|home| self.connections.get(&home.conn)) else { return Vec::new() };
-        let ticket = |slot: &Slot| {
+        let Some(phone) = self.homes.get(mailbox).map(|home| home.conn) else { return Vec::new() };
+        let Some(connection) = self.connections.get(&phone) else { return Vec::new() };
+        let ticket = |(number, slot): (&Number, &Slot)| {
             let Slot::Joined(id) = *slot else { return None };
-            let (to, ticket_id) = self.circuits.table.get(&id)?.ticket?;
-            (to == *mailbox).then_some((id, ticket_id))
+            let circuit = self.circuits.table.get(&id)?;
+            let (to, ticket_id) = circuit.ticket?;
+            // A connection may open a circuit to itself: only the answering end counts.
+            (to == *mailbox && circuit.ends.1 == (phone, *number)).then_some((id, ticket_id))
         };
-        connection.slots.values().filter_map(ticket).collect()
+        connection.slots.iter().filter_map(ticket).collect()
     }
 
     /// Joins two ends; both slots point at the circuit from now on.

@@ -7,6 +7,8 @@ mod circuit;
 mod connection;
 mod mailbox;
 mod open;
+#[cfg(test)]
+mod random;
 mod rate;
 mod rendezvous;
 #[cfg(test)]

@@ -108,7 +108,9 @@ impl Switch {
         let phone = home.conn;
         let full = home.circuits >= self.limits.max_circuits_per_mailbox;
         let Some(connection) = self.connections.get_mut(&phone) else { return self.refuse(end, CloseReason::PeerGone) };
-        let full = full || connection.slots.len() >= self.limits.max_circuits_per_connection;
+        // Both ends may be on one connection: then the sender's number is still to come, too.
+        let taken = connection.slots.len() + usize::from(phone == open.conn);
+        let full = full || taken >= self.limits.max_circuits_per_connection;
         let bytes_left = u32::try_from(tail.len()).ok().and_then(|length| open.max_bytes.checked_sub(length));
         let (false, Some(bytes_left)) = (full, bytes_left) else { return self.refuse(end, CloseReason::Limit) };
         if !self.rates.count((*mailbox, open.ticket_id), open.opens_per_hour, now.mono) {

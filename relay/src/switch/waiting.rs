@@ -96,6 +96,12 @@ impl Waiting {
         mailboxes.iter().flat_map(|mailbox| self.remove_if(mailbox, |open| is_over(open, max))).collect()
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        assert_eq!(self.total, self.queues.values().map(VecDeque::len).sum::<usize>());
+        self.total
+    }
+
     fn remove_if(&mut self, mailbox: &Mailbox, remove: impl Fn(&WaitingOpen) -> bool) -> Vec<End> {
         let mut removed = Vec::new();
         let Some(queue) = self.queues.get_mut(mailbox) else { return removed };

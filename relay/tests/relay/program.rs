@@ -1,13 +1,11 @@
 //! The program itself: what it prints, how it stops.
 
-mod common;
-
 use std::{
     io::{BufRead as _, BufReader, Read as _},
     process::{Child, Command, Stdio},
 };
 
-use common::End;
+use crate::ends::End;
 use countersign_core::relay::{ErrorCode, Frame, RelayUrl};
 
 fn command() -> Command {
@@ -43,6 +41,28 @@ async fn says_where_it_listens_and_stops_when_told() {
         child.stderr.take().unwrap().read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "countersign-relay: shutting down\n");
     }
+}
+
+#[tokio::test]
+async fn survives_running_out_of_files() {
+    let program = env!("CARGO_BIN_EXE_countersign-relay");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -n 20; exec \"$0\" --listen 127.0.0.1:0", program]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = shell.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = RelayUrl::parse(line.trim().strip_prefix("listening on ").unwrap()).unwrap();
+    // The kernel takes them all, the relay only some.
+    let crowd: Vec<_> = (0..30).map(|_| std::net::TcpStream::connect((url.host(), url.port())).unwrap()).collect();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    line.clear();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.starts_with("countersign-relay: cannot accept connections for now: "), "{line}");
+    drop(crowd);
+    drop(End::connect(&url).await);
+    assert!(child.try_wait().unwrap().is_none());
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

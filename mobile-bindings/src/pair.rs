@@ -1,0 +1,125 @@
+//! Pairing over the network: MEET, the core's typestates, the six digits (docs/PROTOCOL.md §6).
+
+use std::time::Duration;
+
+use countersign_core::{
+    keys::PairingId,
+    pairing::{AwaitP2, PAIRING_TTL_MS, PairingCode},
+    phone::PhoneError,
+    relay::{Circuit, CloseReason, Frame, Role},
+};
+use countersign_link::Link;
+use rand_core::OsRng;
+use tokio::{sync::watch, time::timeout};
+
+use crate::{AuthenticatorError, PairingUi, engine::Engine, net::describe};
+
+/// The one circuit of this connection.
+const CIRCUIT: Circuit = 1;
+
+/// Pairs with the laptop that shows `code`; returns when both sides have stored the pairing, when `cancel` changes, or when the code is dead.
+pub(crate) fn pair(
+    engine: &Engine,
+    code: &str,
+    ui: &dyn PairingUi,
+    mut cancel: watch::Receiver<()>,
+) -> Result<PairingId, AuthenticatorError> {
+    let code: PairingCode = code.parse()?;
+    if engine.look(|phone| phone.has_paired(&code.pairing_id())) {
+        return Err(PhoneError::PairingUsed.into());
+    }
+    if tokio::runtime::Handle::try_current().is_ok() {
+        return Err(AuthenticatorError::TryAgain("pairing was begun on the engine's own thread; begin it on another".into()));
+    }
+    let failed = |_| AuthenticatorError::TryAgain("the system gave nothing to run the network on; try again".into());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async {
+        tokio::select! {
+            _ = cancel.changed() => Err(ended("pairing was cancelled; nothing was stored")),
+            paired = timeout(Duration::from_millis(PAIRING_TTL_MS), attempt(engine, code, ui)) => {
+                paired.unwrap_or_else(|_| Err(ended("the pairing code has expired; nothing was stored")))
+            }
+        }
+    })
+}
+
+async fn attempt(engine: &Engine, code: PairingCode, ui: &dyn PairingUi) -> Result<PairingId, AuthenticatorError> {
+    let (relay, rendezvous) = (code.relay.clone(), code.rendezvous);
+    let unreachable = |error| AuthenticatorError::TryAgain(format!("{relay}: {}. The pairing code is still good", describe(&error)));
+    let (link, _) = Link::connect(&relay).await.map_err(unreachable)?;
+    let mut meeting = Meeting { link };
+    meeting.send(&Frame::Meet { circuit: CIRCUIT, role: Role::Phone, rendezvous }).await?;
+    meeting.met().await?;
+    let (pairing, p1) = engine.look(|phone| AwaitP2::start(phone.device(), code, &mut OsRng))?;
+    meeting.say(&p1).await?;
+    let p2 = meeting.hear().await?;
+    let (pairing, p3) = engine.look(|phone| pairing.receive(&p2, phone.device(), &phone.identity(), &mut OsRng))?;
+    meeting.say(&p3).await?;
+    ui.show_digits(pairing.name().to_owned(), pairing.digits()).map_err(|_| ended("the app could not show the digits"))?;
+    let p4 = meeting.hear().await?;
+    let (paired, p5) = pairing.receive(&p4)?;
+    let id = paired.pairing_id;
+    engine.call(|phone, ctx| phone.add_pairing(paired, ctx))?;
+    engine.pairings_changed();
+    let told = meeting.say(&p5).await;
+    meeting.link.close().await;
+    match told {
+        Ok(()) => Ok(id),
+        Err(_) => Err(ended("the pairing is stored here, but the laptop may not know: if it reports a failure, revoke the pairing")),
+    }
+}
+
+/// The two ends at one rendezvous.
+struct Meeting {
+    link: Link,
+}
+
+impl Meeting {
+    async fn send(&mut self, frame: &Frame<'_>) -> Result<(), AuthenticatorError> {
+        self.link.send(&frame.encode()).await.map_err(|error| ended(&describe(&error)))
+    }
+
+    async fn say(&mut self, message: &[u8]) -> Result<(), AuthenticatorError> {
+        self.send(&Frame::Data { circuit: CIRCUIT, tail: message }).await
+    }
+
+    /// Waits for the laptop to come.
+    async fn met(&mut self) -> Result<(), AuthenticatorError> {
+        loop {
+            let bytes = self.link.recv().await.map_err(|error| ended(&describe(&error)))?;
+            match Frame::parse(&bytes) {
+                Ok(Frame::Met { circuit: CIRCUIT }) => return Ok(()),
+                Ok(frame) => refuse_end(&frame)?,
+                Err(_) => return Err(ended("the relay sent something unreadable")),
+            }
+        }
+    }
+
+    /// The laptop's next message.
+    async fn hear(&mut self) -> Result<Vec<u8>, AuthenticatorError> {
+        loop {
+            let bytes = self.link.recv().await.map_err(|error| ended(&describe(&error)))?;
+            match Frame::parse(&bytes) {
+                Ok(Frame::Data { circuit: CIRCUIT, tail }) => return Ok(tail.to_vec()),
+                Ok(frame) => refuse_end(&frame)?,
+                Err(_) => return Err(ended("the relay sent something unreadable")),
+            }
+        }
+    }
+}
+
+fn refuse_end(frame: &Frame<'_>) -> Result<(), AuthenticatorError> {
+    match frame {
+        Frame::Close { circuit: CIRCUIT, reason } => Err(ended(match reason {
+            CloseReason::RendezvousTaken => "this pairing code was used before",
+            CloseReason::Timeout => "the laptop did not come in time",
+            _ => "the laptop ended the pairing: its digits were wrong, or it was interrupted; nothing was stored",
+        })),
+        Frame::Error { code } => Err(ended(&code.to_string())),
+        _ => Ok(()),
+    }
+}
+
+fn ended(why: &str) -> AuthenticatorError {
+    AuthenticatorError::StartAgain(format!("{why}. Start again with a new pairing code (countersign pair)"))
+}

@@ -1,0 +1,6 @@
+//! The relay over real sockets, and the program.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod ends;
+mod program;
+mod sockets;

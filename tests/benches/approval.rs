@@ -1,0 +1,187 @@
+//! What one approval costs without the human, on loopback, against two round trips of a plain TCP echo in the same run (`cargo bench`).
+//!
+//! Ratios are what to look at: times are those of this machine at this moment.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "a benchmark")]
+
+use std::{
+    fs,
+    future::pending,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::mpsc::{Receiver, Sender, channel},
+    time::{Duration, Instant},
+};
+
+use countersign::ask::{Note, Progress, ask};
+use countersign_core::{
+    ci::Ask,
+    request::{MatchNumber, Operation, Outcome},
+};
+use countersign_mobile::Event;
+use countersign_tests::{
+    embedded::Embedded,
+    process::{PhoneFolder, Setting, program},
+    sim::{Leg, World},
+};
+
+const RUNS: usize = 60;
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn row(what: &str, value: f64, unit: &str, note: &str) {
+    println!("{what:<58} {value:>10.1} {unit:<4} {note}");
+}
+
+/// Connects and does two round trips with the sizes of M1, M2, M3 and M4.
+fn tcp() -> Duration {
+    const SIZES: [(usize, usize); 2] = [(4_500, 280), (90, 280)];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            stream.set_nodelay(true).unwrap();
+            for (there, back) in SIZES {
+                stream.read_exact(&mut vec![0; there]).unwrap();
+                stream.write_all(&vec![0; back]).unwrap();
+            }
+        }
+    });
+    median(
+        (0..RUNS)
+            .map(|_| {
+                let start = Instant::now();
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.set_nodelay(true).unwrap();
+                for (there, back) in SIZES {
+                    stream.write_all(&vec![0; there]).unwrap();
+                    stream.read_exact(&mut vec![0; back]).unwrap();
+                }
+                start.elapsed()
+            })
+            .collect(),
+    )
+}
+
+struct Log(Sender<MatchNumber>);
+
+impl Progress for Log {
+    fn number(&mut self, _: &str, number: &MatchNumber) {
+        self.0.send(number.clone()).unwrap();
+    }
+
+    fn note(&mut self, phone: &str, note: &Note) {
+        panic!("{phone}: {note:?}");
+    }
+
+    fn waiting(&mut self, _: Duration) {}
+}
+
+/// From nothing to the code in the job's hands: connect, five messages, the phone types the number at once.
+async fn approvals(mut demo: Embedded) -> Duration {
+    let (shown, numbers): (_, Receiver<MatchNumber>) = channel();
+    let (phone, events) = (demo.phone.clone(), std::mem::replace(&mut demo.events, channel().1));
+    std::thread::spawn(move || {
+        while let Ok(number) = numbers.recv() {
+            events.iter().find(|event| matches!(event, Event::Asked { .. })).unwrap();
+            let request = phone.pending().unwrap().remove(0);
+            phone.approve(request.id, number.digits().to_owned(), None, true, None).unwrap();
+        }
+    });
+    let mut times = Vec::new();
+    for run in 0..RUNS {
+        // A seed of its own for each: one seed gives one code a step.
+        let secret = data_encoding::BASE32_NOPAD.encode(&[u8::try_from(run).unwrap(); 20]);
+        let sealed = demo.enroll(&format!("otpauth://totp/bench?secret={secret}")).unwrap();
+        let asked = Ask { sealed: Some(sealed), ..Ask::new(Operation::Code, 60_000) };
+        let start = Instant::now();
+        let answer = ask(vec![demo.job()], asked, &mut Log(shown.clone()), pending()).await.unwrap();
+        times.push(start.elapsed());
+        answer.report(Outcome::Used).await;
+    }
+    median(times)
+}
+
+/// Computing alone, and bytes: the pure machines without sockets.
+fn pure() -> (Duration, usize, usize) {
+    let mut times = Vec::new();
+    let (mut there, mut back) = (0, 0);
+    for run in 0..RUNS as u64 {
+        let mut world = World::new(run, 1);
+        let job = world.start(0, world.ask(1, 60_000));
+        let before = world.wire.len();
+        let start = Instant::now();
+        world.run_until(10_000);
+        times.push(start.elapsed());
+        assert_eq!(world.codes(job).len(), 1);
+        let sum = |leg: Leg| world.wire[before..].iter().filter(|(at, _)| *at == leg).map(|(_, frame)| frame.len()).sum();
+        (there, back) = (sum(Leg::FromCi), sum(Leg::ToCi));
+    }
+    (median(times), there, back)
+}
+
+/// The program itself: from its start to the first byte at the relay.
+fn start_up(setting: &Setting) -> Duration {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let here = format!("ws://{}", listener.local_addr().unwrap());
+    let config = setting.laptop.path().join("countersign.toml");
+    let real = fs::read_to_string(&config).unwrap();
+    fs::write(&config, real.replace(&setting.url(), &here)).unwrap();
+    let times = (0..20)
+        .map(|_| {
+            let start = Instant::now();
+            let job = setting.client(&["code", "npm"]);
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut [0; 1]).unwrap();
+            let time = start.elapsed();
+            job.kill();
+            time
+        })
+        .collect();
+    fs::write(&config, real).unwrap();
+    median(times)
+}
+
+/// Peak resident memory of the program until the number is shown, KiB.
+fn peak_memory(setting: &Setting) -> f64 {
+    let mut phone = setting.phone.run(&["run", "--once"]);
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    let status = fs::read_to_string(format!("/proc/{}/status", job.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    let peak = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    PhoneFolder::approve(&setting.phone, &mut phone, &number, false);
+    assert!(job.end().status.success());
+    peak
+}
+
+fn main() {
+    // `cargo test --benches` only asks whether it runs at all.
+    if std::env::args().any(|arg| arg == "--test") {
+        return;
+    }
+    println!("one approval without the human, loopback, median of {RUNS}\n");
+    let plain = tcp();
+    row("two round trips of plain TCP (connect included)", micros(plain), "us", "1.0");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let whole = runtime.block_on(async { approvals(Embedded::start().await).await });
+    row("whole approval (connect, five messages, relay, phone)", micros(whole), "us", &format!("{:.1} x TCP", whole.as_secs_f64() / plain.as_secs_f64()));
+    let (cpu, there, back) = pure();
+    row("of that, computing: job, relay and phone together", micros(cpu), "us", &format!("{:.2} of the whole", cpu.as_secs_f64() / whole.as_secs_f64()));
+    row("bytes from the job to the relay", there as f64, "B", "frames, without WebSocket headers");
+    row("bytes from the relay to the job", back as f64, "B", "");
+
+    println!("\nthe program countersign (release)\n");
+    let setting = Setting::ready();
+    let size = fs::metadata(program("countersign")).unwrap().len();
+    row("size, stripped", size as f64 / 1048576.0, "MiB", "aim: 8");
+    row("start to the first byte at the relay", micros(start_up(&setting)) / 1000.0, "ms", "aim: 20");
+    row("peak resident memory, until the number is shown", peak_memory(&setting) / 1024.0, "MiB", "aim: 15");
+}

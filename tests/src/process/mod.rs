@@ -1,0 +1,43 @@
+//! The real programs as processes on loopback sockets: built once, driven by what they print, never by waiting a fixed time.
+
+mod child;
+mod phone;
+mod relay;
+mod setting;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+pub use child::{Ended, Running};
+pub use phone::PhoneFolder;
+pub use relay::RelayProcess;
+pub use setting::{Setting, URI};
+
+/// Longest that anything in these tests may take, seconds; only a hang gets there.
+pub const PATIENCE: u64 = 90;
+
+/// Where a program of the workspace is. All of them are built, once per test program, with the profile of the tests.
+///
+/// # Panics
+/// If they do not build.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let own = std::env::current_exe().unwrap();
+        let folder = own.ancestors().find(|folder| folder.join("deps").is_dir()).unwrap().to_path_buf();
+        let profile = if folder.ends_with("release") { "release" } else { "dev" };
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--profile", profile])
+            .args(["-p", "countersign", "-p", "countersign-relay", "-p", "countersign-phone", "--bins"])
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
+            .status()
+            .unwrap();
+        assert!(status.success(), "the programs do not build");
+        folder
+    });
+    folder.join(name)
+}

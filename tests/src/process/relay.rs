@@ -1,0 +1,53 @@
+//! `countersign-relay`.
+
+use std::process::Command;
+
+use super::{Ended, Running, program};
+
+/// A relay on loopback.
+pub struct RelayProcess {
+    running: Running,
+    url: String,
+}
+
+impl RelayProcess {
+    /// Starts one on a free port.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::listen("127.0.0.1:0")
+    }
+
+    /// Starts one on `address`.
+    ///
+    /// # Panics
+    /// If it does not say that it listens.
+    #[must_use]
+    pub fn listen(address: &str) -> Self {
+        let mut command = Command::new(program("countersign-relay"));
+        command.args(["--listen", address]);
+        let mut running = Running::start(command);
+        let line = running.wait_for_line("listening on ");
+        Self { url: line.trim_start_matches("listening on ").to_owned(), running }
+    }
+
+    /// `ws://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Kills it and gives the address, for a successor.
+    #[must_use]
+    pub fn kill(self) -> String {
+        let address = self.url.trim_start_matches("ws://").to_owned();
+        self.running.kill();
+        address
+    }
+
+    /// Asks it to stop (SIGTERM).
+    #[must_use]
+    pub fn stop(self) -> Ended {
+        self.running.signal("TERM");
+        self.running.end()
+    }
+}
