@@ -171,6 +171,31 @@ fn a_code_exists_only_because_the_phone_approved() {
 }
 
 #[test]
+fn an_answer_that_comes_late_is_known_to_be_late() {
+    let mut world = World::new();
+    let (pairing, key) = world.pair();
+    let sealed = world.enrolled();
+    let mut exchange = Exchange::new(pairing, key, ask(&sealed, 1), world.now);
+    let (events, _) = world.run(&mut exchange);
+    let (id, decision) = (world.phone.pending(world.now)[0].request_id, yes(&number(&events)));
+    // The job's connection is lost, the phone approves, and 40 seconds later the job is back.
+    exchange.disconnected(false, world.now, &mut world.rng);
+    world
+        .phone(|phone, unlock, ctx| {
+            phone.decide(&id, &decision, ctx)?;
+            phone.approve(&id, unlock, None, ctx)
+        })
+        .unwrap();
+    while world.phone.poll_output().is_some() {}
+    world.now = Now { unix: NOW.unix + 40, mono: NOW.mono + 40_000 };
+    exchange.tick(world.now, &mut world.rng);
+    let (_, end) = world.run(&mut exchange);
+    let Some(Ok(Finished::Approved(approval))) = end else { panic!("{end:?}") };
+    assert_eq!(approval.phone_now, NOW.unix + 40);
+    assert_eq!(approval.ends_in(approval.codes[0].0, world.now.mono), 0);
+}
+
+#[test]
 fn a_wrong_number_ends_the_request() {
     let mut world = World::new();
     let (pairing, key) = world.pair();

@@ -112,6 +112,8 @@ pub struct Exchange {
     backoff: Backoff,
     session: Session,
     busy: bool,
+    /// The phone's time in M2, Unix seconds, and our monotonic time when it came.
+    acked: (u64, u64),
     retried_clock: bool,
     next_circuit: Circuit,
     outputs: VecDeque<Output>,
@@ -131,6 +133,7 @@ impl Exchange {
             backoff: Backoff::default(),
             session: Session::Fresh { not_before: 0 },
             busy: false,
+            acked: (0, now.mono),
             retried_clock: false,
             next_circuit: 1,
             outputs: VecDeque::from([Output::Connect]),
@@ -342,6 +345,7 @@ impl Exchange {
         match std::mem::replace(&mut self.session, Session::Over) {
             Session::AwaitAck { state, circuit, away, since } if circuit == of => match state.receive(tail) {
                 Ok((ack, acked)) => {
+                    self.acked = (ack.now, now.mono);
                     let waited = away || now.mono.saturating_sub(since) > 1_000;
                     if self.goes_on(ack.state, ack.now, waited, circuit, now) {
                         self.confirm(acked, circuit, tail);
@@ -406,12 +410,15 @@ impl Exchange {
     }
 
     fn answered(&mut self, result: RequestResult, state: Box<AwaitResult>, circuit: Circuit, now: Now) {
+        // After a lost connection M4 may come long after it was made: M2 then tells the phone's time better. Both are never ahead of it.
+        let since_ack = now.mono.saturating_sub(self.acked.1) / 1000;
+        let phone_now = result.now.max(self.acked.0.saturating_add(since_ack));
         let failure = match result.status {
             Status::Approved => {
                 self.finish(Ok(Finished::Approved(Approval {
                     codes: result.codes,
                     period: result.period,
-                    phone_now: result.now,
+                    phone_now,
                     received_mono: now.mono,
                     seed_id: result.seed_id.into_array(),
                     sealed: result.sealed.into_vec(),

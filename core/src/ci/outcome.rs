@@ -25,7 +25,7 @@ pub struct Approval {
     pub codes: Vec<StepCode>,
     /// Seconds a step lasts.
     pub period: u64,
-    /// The phone's time when it answered, Unix seconds.
+    /// The phone's time when the answer came, Unix seconds; never ahead of it.
     pub phone_now: u64,
     /// Our monotonic time when the answer came, milliseconds.
     pub received_mono: u64,
