@@ -1,6 +1,6 @@
 //! The files that the cases in tests/cmd use: a good configuration and its key, and what is wrong with every other one.
 //! `UPDATE_FIXTURES=1 cargo test -p countersign --test fixtures` writes them again.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use std::{
     fs,
