@@ -225,6 +225,12 @@ impl Answer {
         Duration::from_millis(self.approval().map_or(0, |approval| approval.opens_in(step, self.clock.now().mono)))
     }
 
+    /// How long the code of `step` is still valid by the phone's clock; zero if the answer came too late.
+    #[must_use]
+    pub fn ends_in(&self, step: u64) -> Duration {
+        Duration::from_millis(self.approval().map_or(0, |approval| approval.ends_in(step, self.clock.now().mono)))
+    }
+
     /// Waits until the code of `step` is valid by the phone's clock. Cancel-safe.
     pub async fn wait_until_open(&mut self, step: u64) {
         loop {

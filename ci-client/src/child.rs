@@ -118,7 +118,8 @@ fn look_up(name: &OsStr) -> Result<PathBuf, Problem> {
         }
     }
     Err(match forbidden {
-        Some(error) => Problem::new(Exit::NotExecutable, format!("cannot run {shown}: {error}")),
+        Some(error) => Problem::new(Exit::NotExecutable, format!("cannot run {shown}: {error}"))
+            .hint("nobody was asked; make the file executable, or name another command after --"),
         None => Problem::new(Exit::NotFound, format!("command not found: {shown}"))
             .hint("nobody was asked; install it in an earlier step, or correct the name after --"),
     })

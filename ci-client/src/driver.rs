@@ -110,8 +110,11 @@ impl Driver {
     fn down(&mut self, error: &LinkError, news: &mut impl FnMut(News)) {
         let why = chain(error);
         self.link = None;
-        self.exchange.disconnected(is_permanent(error), self.clock.now(), &mut OsRng);
-        news(News::Lost(why.clone()));
+        let permanent = is_permanent(error);
+        self.exchange.disconnected(permanent, self.clock.now(), &mut OsRng);
+        if !permanent {
+            news(News::Lost(why.clone()));
+        }
         self.lost = Some(why);
     }
 

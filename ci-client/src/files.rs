@@ -20,7 +20,10 @@ pub(crate) fn read_limited(from: impl io::Read, limit: usize) -> io::Result<Opti
 
 /// A failure around a file.
 pub(crate) fn cannot(what: &str, path: &Path, error: &io::Error) -> Problem {
-    Problem::config(format!("cannot {what} {}: {error}", path.display()))
+    let text = error.to_string();
+    // tempfile adds the name of its own file, which means nothing to the reader.
+    let cause = text.split(" at path ").next().unwrap_or(&text);
+    Problem::config(format!("cannot {what} {}: {cause}", path.display()))
 }
 
 /// Whether [`replace`] will work, as far as one can tell without doing it.

@@ -30,8 +30,10 @@ pub(crate) fn key_file(argument: Option<&Path>) -> Option<PathBuf> {
 
 /// Reads the keys from `COUNTERSIGN_KEY`, or else the key file.
 pub(crate) fn load(argument: Option<&Path>) -> Result<Vec<CiKey>, Problem> {
-    let from_environment = std::env::var_os(KEY_VARIABLE);
-    match (from_environment, key_file(argument)) {
+    let file = key_file(argument);
+    // An empty variable is how a CI passes a secret that does not exist: beside a file it means nothing.
+    let from_environment = std::env::var_os(KEY_VARIABLE).filter(|text| file.is_none() || !text.is_empty());
+    match (from_environment, file) {
         (Some(_), Some(_)) => Err(Problem::config(format!("both {KEY_VARIABLE} and a key file are given")).hint("give only one of them")),
         (Some(text), None) => {
             let text = Zeroizing::new(text.into_encoded_bytes());
@@ -59,7 +61,8 @@ fn parse(file: &Path, text: &str) -> Result<Vec<CiKey>, Problem> {
 
 /// Reads a key file that nobody else can read.
 fn read_file(path: &Path) -> Result<Zeroizing<String>, Problem> {
-    let file = File::open(path).map_err(|error| cannot("read", path, &error))?;
+    let hint = "`countersign pair --key-file` makes one";
+    let file = File::open(path).map_err(|error| cannot("read the key file", path, &error).hint(hint))?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

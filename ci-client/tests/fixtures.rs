@@ -1,15 +1,18 @@
-//! The files that the cases in tests/cmd use: made from fixed randomness, checked against what is committed.
+//! The files that the cases in tests/cmd use: a good configuration and its key, and what is wrong with every other one.
 //! `UPDATE_FIXTURES=1 cargo test -p countersign --test fixtures` writes them again.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use countersign::{
     config::{Config, Edit},
     target::Target,
 };
 use countersign_core::{
-    keys::{DeviceRoot, UnlockRoot},
+    keys::{CiKey, DeviceRoot, UnlockRoot},
     pairing::{AwaitP1, AwaitP2, LaptopPaired, PhoneIdentity},
     seed::SealedSeed,
 };
@@ -48,18 +51,33 @@ fn with(good: &str, field: &str, value: &str) -> String {
     lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
-#[test]
-fn fixtures_are_as_committed() {
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd/files")
+}
+
+/// A pairing and a seed.
+fn write_good(vectors: &Value) {
     let (pixel, stranger) = (paired(1, "pixel"), paired(2, "stranger"));
-    let vectors = sealed_vectors();
     let mut edit = Edit::new("", None).unwrap();
     edit.add_phone(&pixel.pairing).unwrap();
     edit.set_seed("npm", &SealedSeed::parse(bytes(&vectors["opens"][0])).unwrap(), "npm:alice", Target::Npm).unwrap();
-    let good = edit.to_text();
+    fs::create_dir_all(folder()).unwrap();
+    fs::write(folder().join("countersign.toml"), edit.to_text()).unwrap();
+    fs::write(folder().join("key"), format!("{}\n", pixel.key.to_text().as_str())).unwrap();
+    fs::write(folder().join("stranger.key"), format!("{}\n", stranger.key.to_text().as_str())).unwrap();
+}
+
+#[test]
+fn every_bad_file_is_the_good_one_with_one_fault() {
+    let vectors = sealed_vectors();
+    let update = std::env::var_os("UPDATE_FIXTURES").is_some();
+    if update {
+        write_good(&vectors);
+    }
+    let good = fs::read_to_string(folder().join("countersign.toml")).unwrap();
+    let key: CiKey = fs::read_to_string(folder().join("key")).unwrap().trim().parse().unwrap();
+    assert_eq!(Config::parse("", &good).unwrap().phones[0].ci_static, key.root.derive_channel().public());
     let mut files = vec![
-        ("countersign.toml".to_owned(), good.clone()),
-        ("key".to_owned(), format!("{}\n", pixel.key.to_text().as_str())),
-        ("stranger.key".to_owned(), format!("{}\n", stranger.key.to_text().as_str())),
         ("empty.toml".to_owned(), "version = 1\n".to_owned()),
         ("version.toml".to_owned(), with(&good, "version", "2")),
         ("field.toml".to_owned(), good.replace("\n[[phone]]", "colour = 3\n\n[[phone]]")),
@@ -83,11 +101,9 @@ fn fixtures_are_as_committed() {
         };
         files.push((format!("{name}.toml"), with(&good, "sealed", &format!("\"{}\"", BASE64URL_NOPAD.encode(&bytes(vector))))));
     }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd/files");
     for (name, text) in files {
-        let path = folder.join(&name);
-        if std::env::var_os("UPDATE_FIXTURES").is_some() {
-            fs::create_dir_all(&folder).unwrap();
+        let path = folder().join(&name);
+        if update {
             fs::write(&path, &text).unwrap();
         }
         assert_eq!(fs::read_to_string(&path).unwrap_or_default(), text, "{name}");

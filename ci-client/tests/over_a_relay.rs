@@ -1,13 +1,13 @@
 //! The program against a real relay and a phone.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 mod common;
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use common::{Reply, TestPhone, World, pair};
-use countersign::config::Config;
+use common::{Program, Reply, TestPhone, World, pair};
+use countersign::{config::Config, target::Target};
 use countersign_core::phone::HistoryOutcome;
 use rustix::process::Signal;
 
@@ -79,6 +79,41 @@ fn exec_gives_the_code_to_the_command_alone() {
     let end = program.end();
     assert_eq!((end.code, end.stdout.as_str()), (Some(7), ""), "{}", end.stderr);
     world.phone.wait_for(HistoryOutcome::NotUsed);
+}
+
+#[test]
+fn codes_come_one_by_one_and_are_masked_first() {
+    let world = World::enrolled();
+    let key = fs::read_to_string(world.folder.path().join("ci.key")).unwrap();
+    let environment = [("GITHUB_ACTIONS", "true"), ("GITHUB_REPOSITORY", "acme/widget"), ("COUNTERSIGN_KEY", &key)];
+    let mut program = Program::start_in(world.folder.path(), &["code", "npm", "--codes", "2"], "", &environment);
+    world.phone.reply(Reply::Approve(program.number()));
+    let masks = [program.line("::add-mask::"), program.line("::add-mask::")];
+    let before = std::time::Instant::now();
+    program.line("countersign: the code is of the next step");
+    let end = program.end();
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert_eq!(end.stdout.lines().collect::<Vec<_>>(), masks);
+    assert!(before.elapsed() > std::time::Duration::from_secs(1));
+}
+
+#[test]
+fn every_other_phone_is_a_recipient() {
+    let world = World::paired();
+    let second = TestPhone::start("tablet", world.relay.clone());
+    let end = pair(&second, world.folder.path(), &world.relay, &["--key-file", "ci.key"], |digits| digits);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let end = world.enroll();
+    assert_eq!(end.code, Some(207), "{}", end.stderr);
+    let arguments = ["enroll", "npm", "--uri-stdin", "--phone", "tablet", "--key-file", "ci.key"];
+    let mut program = world.start(&arguments, &format!("{}\n", common::URI));
+    second.reply(Reply::Approve(program.number()));
+    let end = program.end();
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let config = Config::load(&world.config()).unwrap();
+    let seed = config.seed("npm").unwrap();
+    let stanzas = String::from_utf8_lossy(seed.sealed.as_bytes()).matches("-> X25519 ").count();
+    assert_eq!((stanzas, seed.target, seed.label.as_str()), (2, Target::Npm, "npm:alice"));
 }
 
 #[test]

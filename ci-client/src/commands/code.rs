@@ -7,7 +7,7 @@ use super::{
     listen,
     request::{RequestArgs, mask, wait_until_open},
 };
-use crate::{problem::Problem, ui::Ui};
+use crate::{exit::Exit, problem::Problem, ui::Ui};
 
 /// Asks for one or more codes and prints them, one a line, each as soon as it is valid
 ///
@@ -15,7 +15,7 @@ use crate::{problem::Problem, ui::Ui};
 /// shell.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  code=$(countersign code eSigner --reason \"release 1.2\") || exit\n  countersign code npm --codes 3 --timeout 10m"
+    after_help = "Example:\n  code=$(countersign code esigner --reason \"release 1.2\") || exit\n  countersign code npm --codes 3 --timeout 10m"
 )]
 pub(crate) struct CodeArgs {
     #[command(flatten)]
@@ -38,9 +38,17 @@ pub(crate) async fn run(args: CodeArgs, ui: Ui) -> Result<u8, Problem> {
     let mut outcome = Outcome::NotUsed;
     let mut result = Ok(0);
     for StepCode(step, code) in &codes {
-        if !wait_until_open(&mut answer, *step, ui, &mut signals).await {
-            result = Err(Problem::interrupted());
-            break;
+        match wait_until_open(&mut answer, *step, ui, &mut signals).await {
+            Ok(()) => {}
+            // Others of the batch may be good.
+            Err(late) if late.exit == Exit::TimedOut => {
+                result = Err(late);
+                continue;
+            }
+            Err(problem) => {
+                result = Err(problem);
+                break;
+            }
         }
         // Printing the code is what this command is for.
         if let Err(problem) = ui.print(code.expose()) {
@@ -48,6 +56,7 @@ pub(crate) async fn run(args: CodeArgs, ui: Ui) -> Result<u8, Problem> {
             break;
         }
         outcome = Outcome::Used;
+        result = Ok(0);
     }
     answer.report(outcome).await;
     result

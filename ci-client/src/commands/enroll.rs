@@ -169,7 +169,7 @@ async fn read_uri(ui: Ui, signals: &mut Signals) -> Result<Zeroizing<String>, Pr
 
 /// Finds mistakes before the phone is asked.
 fn check_uri(uri: &str, ui: Ui) -> Result<(), Problem> {
-    let otpauth = parse_otpauth(uri).map_err(|error| Problem::config(error.to_string()))?;
+    let otpauth = parse_otpauth(uri).map_err(|error| Problem::config(error.to_string()).hint("nothing was sent to the phone"))?;
     for warning in otpauth.warnings() {
         ui.say(&format!("warning: {warning}"));
     }

@@ -47,9 +47,9 @@ pub(crate) async fn run(args: ExecArgs, ui: Ui) -> Result<u8, Problem> {
     // The core lets no approval of a code pass without one.
     let Some(StepCode(step, code)) = first else { return Err(Problem::new(Exit::Protocol, "the answer holds no code")) };
     mask(ui, &code);
-    if !wait_until_open(&mut answer, step, ui, &mut signals).await {
+    if let Err(problem) = wait_until_open(&mut answer, step, ui, &mut signals).await {
         answer.report(Outcome::NotUsed).await;
-        return Err(Problem::interrupted());
+        return Err(problem);
     }
     let result = child.run(&code, &mut signals, answer.keep_alive()).await;
     drop(code);

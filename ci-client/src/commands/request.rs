@@ -14,6 +14,7 @@ use crate::{
     cli::{ConfigArg, KeyArg},
     config::{Config, Seed},
     duration::{Left, Timeout},
+    exit::Exit,
     hints::hints,
     keys,
     problem::Problem,
@@ -27,7 +28,7 @@ pub(crate) struct RequestArgs {
     /// Name of the seed in the configuration
     seed: String,
     /// Why the code is needed; shown on the phone, at most 120 characters
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
     /// How long to wait for the maintainer, 5s to 10m
     #[arg(long, value_name = "TIME", default_value = "5m")]
@@ -86,16 +87,24 @@ impl Prepared {
     }
 }
 
-/// Waits until the code of `step` is valid; whether it came to that.
-pub(super) async fn wait_until_open(answer: &mut Answer, step: u64, ui: Ui, signals: &mut Signals) -> bool {
+/// Waits until the code of `step` is valid.
+///
+/// # Errors
+/// [`Exit::Interrupted`], or [`Exit::TimedOut`] if the time of the code is over.
+pub(super) async fn wait_until_open(answer: &mut Answer, step: u64, ui: Ui, signals: &mut Signals) -> Result<(), Problem> {
     let left = answer.opens_in(step);
     if left > Duration::from_secs(1) {
         ui.say(&format!("the code is of the next step of time: waiting {} for it to begin", Left(left)));
     }
     tokio::select! {
-        () = answer.wait_until_open(step) => true,
-        () = signals.interrupted() => false,
+        () = answer.wait_until_open(step) => {}
+        () = signals.interrupted() => return Err(Problem::interrupted()),
     }
+    if answer.ends_in(step).is_zero() {
+        return Err(Problem::new(Exit::TimedOut, "the approval came through too late: the time of its code is over")
+            .hint("the connection was lost for too long; run the job again"));
+    }
+    Ok(())
 }
 
 /// Tells the platform to keep a code out of its log, before it can appear there.

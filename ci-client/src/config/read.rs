@@ -110,6 +110,7 @@ fn problem(origin: &str, text: &str, error: &de::Error) -> Problem {
     });
     let message = error.message().replace('\n', "; ");
     Problem::config(format!("{origin}{}: {message}", place.unwrap_or_default()))
+        .hint("correct the line; `countersign pair` and `countersign enroll` write their parts again")
 }
 
 fn version<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {

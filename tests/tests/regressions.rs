@@ -8,7 +8,7 @@ use countersign_core::{
 use countersign_tests::sim::{Mood, World};
 const MINUTE: u64 = 60_000;
 
-/// F1: 64 rotations of a CI key and the phone can't use the relay any more.
+/// 64 rotations of a CI key and the phone can't use the relay any more.
 #[test]
 fn revoked_pairings_lock_the_phone_out_of_the_relay() {
     let mut world = World::new(1, 1);
@@ -23,7 +23,7 @@ fn revoked_pairings_lock_the_phone_out_of_the_relay() {
     assert_eq!(world.codes(job).len(), 1, "{:?}", world.end(job));
 }
 
-/// F2: a matrix build.
+/// a matrix build.
 #[test]
 fn a_matrix_of_jobs_does_not_lock_itself_out() {
     let mut world = World::new(2, 1);
@@ -39,7 +39,7 @@ fn a_matrix_of_jobs_does_not_lock_itself_out() {
     assert_eq!(world.codes(later).len(), 1, "{:?}", world.end(later));
 }
 
-/// F2b: three queued jobs and a human that takes ten minutes.
+/// three queued jobs and a human that takes ten minutes.
 #[test]
 fn queued_jobs_do_not_exhaust_the_ticket() {
     let mut world = World::new(2, 1);
@@ -54,7 +54,6 @@ fn queued_jobs_do_not_exhaust_the_ticket() {
     assert_eq!(world.codes(later).len(), 1, "{:?}", world.end(later));
 }
 
-/// F3
 #[test]
 fn a_code_that_comes_late_is_known_to_be_late() {
     let mut world = World::new(3, 1);
@@ -83,7 +82,6 @@ fn a_code_that_comes_late_is_known_to_be_late() {
     assert!(approval.codes.iter().all(|code| (code.0 + 1) * approval.period > phone_unix && approval.ends_in(code.0, mono) > 0));
 }
 
-/// F4
 #[test]
 fn clock_after_waiting_is_tried_once_more() {
     let mut bad = 0;
@@ -101,7 +99,6 @@ fn clock_after_waiting_is_tried_once_more() {
     assert_eq!(bad, 0);
 }
 
-/// F5
 #[test]
 fn a_graceful_stop_of_the_phone_is_no_worse_than_a_crash() {
     let mut world = World::new(6, 1);
@@ -112,7 +109,6 @@ fn a_graceful_stop_of_the_phone_is_no_worse_than_a_crash() {
     assert_eq!(world.codes(job).len(), 1, "{:?}", world.end(job));
 }
 
-/// F6
 #[test]
 fn recipients_on_screen_are_clean() {
     let mut world = World::new(7, 1);
@@ -129,7 +125,6 @@ fn recipients_on_screen_are_clean() {
     assert!(pending.iter().all(|p| p.recipients.iter().all(|r| !r.chars().any(char::is_control))));
 }
 
-/// F7a
 #[test]
 fn a_pairing_taken_back_gets_nothing_any_more() {
     let mut world = World::new(8, 1);
@@ -149,7 +144,6 @@ fn a_pairing_taken_back_gets_nothing_any_more() {
     assert!(world.codes(job).is_empty(), "{:?}", world.end(job));
 }
 
-/// F7b
 #[test]
 fn revoking_while_asking_ends_the_job() {
     let mut world = World::new(8, 1);
@@ -161,7 +155,6 @@ fn revoking_while_asking_ends_the_job() {
     assert!(world.ended_at(job) < MINUTE);
 }
 
-/// F8
 #[test]
 fn a_phone_that_went_away_is_not_called_busy() {
     let mut world = World::new(9, 1);
@@ -176,7 +169,6 @@ fn a_phone_that_went_away_is_not_called_busy() {
     assert_eq!(world.end(b), Some(&Err(Failure::PhoneNotReached)));
 }
 
-/// F2c
 #[test]
 fn jobs_that_queue_are_all_served() {
     for (jobs, reaction) in [(4, 140_000), (8, 60_000), (20, 15_000)] {
