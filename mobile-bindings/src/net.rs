@@ -76,7 +76,7 @@ async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
     }
     engine.shut_down();
     let all = async {
-        for (_, task) in &mut tasks {
+        for task in tasks.values_mut() {
             // A task that panicked has ended too.
             let _ = task.await;
         }
