@@ -271,7 +271,7 @@ fn the_job_hears_that_the_phone_stops() {
     let world = World::new();
     let (mut ci, _) = world.asked();
     world.phone.stop().unwrap();
-    assert!(matches!(ci.run(|_| false), Some(Err(_))));
+    assert_eq!(ci.run(|_| false), Some(Err(Failure::PhoneFailed)));
     assert!(world.phone.pending().unwrap().is_empty());
 }
 
