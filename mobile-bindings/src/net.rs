@@ -39,14 +39,27 @@ impl Network {
         Ok(Self { thread, stop })
     }
 
-    /// Tells jobs that wait, closes connections, waits for the thread (not if it is this one).
-    pub(crate) fn stop(self) {
+    /// Tells the thread to end.
+    pub(crate) fn signal(&self) {
         self.stop.send_replace(true);
-        if self.thread.thread().id() != std::thread::current().id() {
-            // If it panicked there is nothing left to end.
-            let _ = self.thread.join();
-        }
     }
+
+    /// Whether it was told to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Tells the thread to end and waits for it. Not to be called on it.
+    pub(crate) fn stop(self) {
+        self.signal();
+        // If it panicked there is nothing left to end.
+        let _ = self.thread.join();
+    }
+}
+
+/// Whether this thread is one that runs a network of ours, which must not wait for itself.
+pub(crate) fn is_engine_thread() -> bool {
+    tokio::runtime::Handle::try_current().is_ok()
 }
 
 async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
