@@ -115,6 +115,8 @@ async fn keep(engine: Arc<Engine>, relay: RelayUrl, mut stop: watch::Receiver<bo
     loop {
         engine.tell_link(&relay, LinkState::Connecting);
         let connected = tokio::select! {
+            // Looked at first: a connection that comes about after the shutdown would never be told to end.
+            biased;
             _ = stop.wait_for(|stop| *stop) => return,
             connected = Link::connect(&relay) => connected,
         };
