@@ -9,7 +9,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     AuthenticatorError, Enrolled, HistoryEntry, Identity, Keychain, Observer, Pairing, PairingUi, PendingRequest, Seed, Storage,
-    engine::Engine, net::Network, pair::pair, records::id_text,
+    engine::Engine,
+    net::{Network, is_engine_thread},
+    pair::pair,
+    records::id_text,
 };
 
 /// A phone: its pairings, its seeds, the requests that wait.
@@ -53,26 +56,39 @@ impl Authenticator {
         Engine::open(storage, keychain, observer).map(Self::around)
     }
 
-    /// Connects to every relay and stays connected: requests arrive from now on. Does nothing if it is started already.
+    /// Connects to every relay and stays connected: requests arrive from now on. Does nothing if it is started already; waits for a
+    /// [`Authenticator::stop`] that is under way.
     ///
     /// # Errors
-    /// [`AuthenticatorError::TryAgain`].
+    /// [`AuthenticatorError::TryAgain`], also when an observer calls it.
     pub fn start(&self) -> Result<(), AuthenticatorError> {
+        if is_engine_thread() {
+            return Err(AuthenticatorError::TryAgain("start was called on the engine's own thread; call it on another".into()));
+        }
         let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ending) = network.take_if(|network| network.is_ending()) {
+            ending.stop();
+        }
         if network.is_none() {
             *network = Some(Network::start(self.engine.clone())?);
         }
         Ok(())
     }
 
-    /// Tells every job that waits, and disconnects. Does nothing if it is stopped already.
+    /// Tells every job that waits, and disconnects. Does nothing if it is stopped already. An observer that calls it does not wait for the end.
     ///
     /// # Errors
     /// None.
     pub fn stop(&self) -> Result<(), AuthenticatorError> {
-        // The guard is gone before the thread is waited for: its last events may call back.
-        let network = self.network.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(network) = network {
+        if is_engine_thread() {
+            // Whoever holds the guard is starting or stopping right now, and may be waiting for this thread.
+            if let Ok(Some(network)) = self.network.try_lock().as_deref() {
+                network.signal();
+            }
+            return Ok(());
+        }
+        let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(network) = network.take() {
             network.stop();
         }
         Ok(())

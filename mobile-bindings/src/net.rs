@@ -39,14 +39,27 @@ impl Network {
         Ok(Self { thread, stop })
     }
 
-    /// Tells jobs that wait, closes connections, waits for the thread (not if it is this one).
-    pub(crate) fn stop(self) {
+    /// Tells the thread to end.
+    pub(crate) fn signal(&self) {
         self.stop.send_replace(true);
-        if self.thread.thread().id() != std::thread::current().id() {
-            // If it panicked there is nothing left to end.
-            let _ = self.thread.join();
-        }
     }
+
+    /// Whether it was told to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Tells the thread to end and waits for it. Not to be called on it.
+    pub(crate) fn stop(self) {
+        self.signal();
+        // If it panicked there is nothing left to end.
+        let _ = self.thread.join();
+    }
+}
+
+/// Whether this thread is one that runs a network of ours, which must not wait for itself.
+pub(crate) fn is_engine_thread() -> bool {
+    tokio::runtime::Handle::try_current().is_ok()
 }
 
 async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
@@ -76,7 +89,7 @@ async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
     }
     engine.shut_down();
     let all = async {
-        for (_, task) in &mut tasks {
+        for task in tasks.values_mut() {
             // A task that panicked has ended too.
             let _ = task.await;
         }
@@ -102,6 +115,8 @@ async fn keep(engine: Arc<Engine>, relay: RelayUrl, mut stop: watch::Receiver<bo
     loop {
         engine.tell_link(&relay, LinkState::Connecting);
         let connected = tokio::select! {
+            // Looked at first: a connection that comes about after the shutdown would never be told to end.
+            biased;
             _ = stop.wait_for(|stop| *stop) => return,
             connected = Link::connect(&relay) => connected,
         };

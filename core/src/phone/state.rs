@@ -182,8 +182,10 @@ impl State {
         self.history.drain(..surplus);
     }
 
+    /// What became of codes. A seed that was enrolled stays enrolled.
     pub(super) fn settle(&mut self, request: &[u8; 16], outcome: HistoryOutcome) {
-        if let Some(entry) = self.history.iter_mut().rev().find(|entry| *entry.request_id == *request) {
+        let approved = |entry: &&mut HistoryEntry| *entry.request_id == *request && entry.outcome == HistoryOutcome::Approved;
+        if let Some(entry) = self.history.iter_mut().rev().find(approved) {
             entry.outcome = outcome;
         }
     }

@@ -1,2 +1,39 @@
-//! x
-fn main() {}
+//! `countersign-phone`: a complete authenticator in a terminal, on the same public API that a phone app uses.
+
+mod app;
+mod args;
+mod commands;
+mod console;
+mod find;
+mod keychain;
+mod output;
+mod run;
+mod sealed_text;
+mod show;
+mod state;
+mod time_text;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    if let Err(error) = countersign_link::harden() {
+        output::note(&format!("warning: this process could not be protected from other programs: {error}"));
+    }
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Where even this can't be written nobody reads it.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    match commands::run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(&format!("countersign-phone: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// A Countersign authenticator in the terminal: holds the key that opens sealed seeds, and asks you before a job gets a code.
+#[derive(Parser)]
+#[command(
+    name = "countersign-phone",
+    version,
+    after_help = "Examples:\n  countersign-phone init --name laptop-at-home\n  countersign-phone pair COUNTERSIGN-PAIR-1...\n  countersign-phone run"
+)]
+pub(crate) struct Args {
+    /// Where the state is kept [default: $COUNTERSIGN_PHONE_STATE, else $XDG_STATE_HOME/countersign-phone, else ~/.local/state/countersign-phone]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Set this authenticator up: makes its keys and asks for a passphrase
+    ///
+    /// The passphrase protects the key that opens seeds (age, scrypt with 2^15 rounds) and is asked for at every approval.
+    #[command(after_help = "Example:\n  countersign-phone init --name laptop-at-home")]
+    Init {
+        /// What laptops call this authenticator
+        #[arg(long, default_value = "terminal")]
+        name: String,
+    },
+    /// Pair with a laptop that runs `countersign pair`; prints the six digits to type there
+    #[command(after_help = "Examples:\n  countersign-phone pair COUNTERSIGN-PAIR-1...\n  countersign-phone pair - < code.txt")]
+    Pair {
+        /// The text under the QR code, or - to read it from standard input
+        text: String,
+    },
+    /// Wait for requests and ask about each one
+    ///
+    /// Asks, in this order and only where it applies: whether the pairing may use the seed from now on (yes or no), the number that the job's log
+    /// shows, how many codes, the otpauth URI, the passphrase. Every question but the passphrase can be answered with: deny [REASON]
+    #[command(after_help = "Examples:\n  countersign-phone run\n  countersign-phone run --once")]
+    Run {
+        /// End after one request was answered and the job has said what became of it
+        #[arg(long)]
+        once: bool,
+    },
+    /// Seal a seed: reads its otpauth URI from standard input, prints the sealed text for countersign.toml
+    #[command(
+        after_help = "Examples:\n  countersign-phone enroll\n  countersign-phone enroll --recipient age1... < uri-and-passphrase.txt"
+    )]
+    Enroll {
+        /// Who else can open it, such as a second phone or a recovery key; may be repeated
+        #[arg(long, value_name = "AGE1...")]
+        recipient: Vec<String>,
+    },
+    /// Add seeds that another phone sealed for this one too
+    #[command(after_help = "Examples:\n  countersign-phone import countersign.toml\n  countersign-phone import - < sealed.txt")]
+    Import {
+        /// A countersign.toml or a file with one sealed text; - reads one line of standard input
+        file: PathBuf,
+    },
+    /// Trust seeds that another phone signed
+    #[command(after_help = "Example:\n  countersign-phone trust $(other-phone's signer, from its `identity`)")]
+    Trust {
+        /// The other phone's signer
+        #[arg(allow_hyphen_values = true)]
+        signer: String,
+    },
+    /// Print this authenticator's name, recipient and signer
+    #[command(after_help = "Example:\n  countersign-phone identity")]
+    Identity,
+    /// List the seeds: id, label, when sealed, whether used
+    #[command(after_help = "Example:\n  countersign-phone seeds")]
+    Seeds,
+    /// List the pairings: id, name, relay, seeds allowed (+) and denied (-)
+    #[command(after_help = "Example:\n  countersign-phone pairings")]
+    Pairings,
+    /// Allow a pairing the use of a seed, or deny it
+    #[command(
+        after_help = "Examples:\n  countersign-phone allow acme/widget ACME:release\n  countersign-phone allow acme/widget ACME:release --deny"
+    )]
+    Allow {
+        /// Name of the pairing, or the beginning of its id
+        pairing: String,
+        /// Label of the seed, or the beginning of its id
+        seed: String,
+        /// Deny instead: requests are turned away without asking
+        #[arg(long)]
+        deny: bool,
+    },
+    /// Take a pairing back: its requests are refused from now on
+    #[command(after_help = "Example:\n  countersign-phone revoke acme/widget")]
+    Revoke {
+        /// Name of the pairing, or the beginning of its id
+        pairing: String,
+    },
+    /// List what happened: time, outcome, pairing, seed, codes, reason (unverified)
+    #[command(after_help = "Example:\n  countersign-phone history")]
+    History,
+}

@@ -1,0 +1,114 @@
+//! The state folder: one lock, whole files, atomic replacement.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use countersign_mobile::{Storage, StorageError};
+use rustix::fs::{FlockOperation, flock};
+
+/// The phone's state, encrypted under the device root.
+const STATE: &str = "state";
+/// Held while a program uses the folder.
+const LOCK: &str = "lock";
+/// What a write that was interrupted leaves behind begins with this.
+const TEMPORARY: &str = ".new-";
+
+/// The folder, used by this process alone.
+pub(crate) struct StateDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// `--state`, or where it is by default.
+pub(crate) fn state_path(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let under = |path: PathBuf| path.join("countersign-phone");
+    given
+        .or_else(|| set("COUNTERSIGN_PHONE_STATE"))
+        .or_else(|| set("XDG_STATE_HOME").map(under))
+        .or_else(|| set("HOME").map(|home| under(home.join(".local/state"))))
+        .context("there is no home folder; say where the state is to be kept with --state DIR")
+}
+
+impl StateDir {
+    /// Makes the folder if needed, readable by its owner only, and locks it.
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+        let hint = || format!("cannot make the state folder {}; choose another with --state DIR", path.display());
+        DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(hint)?;
+        fs::set_permissions(path, Permissions::from_mode(0o700)).with_context(hint)?;
+        Self::open(path)
+    }
+
+    /// Locks a folder that is there.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        if !path.is_dir() {
+            bail!("there is no authenticator in {}; set one up with: countersign-phone init", path.display());
+        }
+        let hint =
+            || format!("cannot write in {}; make the folder writable for you (chmod u+rwx), nothing in it was changed", path.display());
+        let lock =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path.join(LOCK)).with_context(hint)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                bail!("another countersign-phone uses {}; end it first, or choose another state with --state DIR", path.display())
+            }
+            Err(error) => return Err(error).with_context(hint),
+        }
+        let dir = Self { path: path.to_owned(), _lock: lock };
+        dir.sweep();
+        Ok(dir)
+    }
+
+    /// The bytes of a file; nothing if there is no such file.
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
+        let file = self.path.join(name);
+        match fs::read(&file) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("cannot read {}: {error}; make it readable for you (chmod u+rw)", file.display())),
+        }
+    }
+
+    /// Replaces a file: new bytes to a new file, to disk, then the name, to disk.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), String> {
+        self.replace(name, bytes).map_err(|error| {
+            format!(
+                "cannot write {}: {error}; see that the disk has room and the folder is writable for you (chmod u+rwx)",
+                self.path.join(name).display()
+            )
+        })
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut new = tempfile::Builder::new().prefix(TEMPORARY).permissions(Permissions::from_mode(0o600)).tempfile_in(&self.path)?;
+        new.write_all(bytes)?;
+        new.as_file().sync_all()?;
+        new.persist(self.path.join(name)).map_err(|error| error.error)?;
+        File::open(&self.path)?.sync_all()
+    }
+
+    /// Removes what interrupted writes left. The lock says that no other program is writing.
+    fn sweep(&self) {
+        let left = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        for entry in left.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes())) {
+            // It does no harm where it is.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+impl Storage for StateDir {
+    fn load(&self) -> Result<Option<Vec<u8>>, StorageError> {
+        self.read(STATE).map_err(|detail| StorageError::Failed { detail })
+    }
+
+    fn save(&self, state: Vec<u8>) -> Result<(), StorageError> {
+        self.write(STATE, &state).map_err(|detail| StorageError::Failed { detail })
+    }
+}

@@ -1,0 +1,343 @@
+//! The program from the outside, without a network: every answer scripted, every failure with a message that says what to do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign-phone");
+const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+const URI: &str = "otpauth://totp/ACME:release?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=ACME";
+
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    #[track_caller]
+    fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{}", self.err);
+        self.harmless();
+        self.out
+    }
+
+    /// Failed, with `text` in the message and nothing on stdout.
+    #[track_caller]
+    fn fails(self, text: &str) {
+        assert_eq!(self.code, Some(1), "{}", self.err);
+        assert!(self.err.contains(text), "{text:?} is not in: {}", self.err);
+        assert!(self.err.contains("countersign-phone: "), "{}", self.err);
+        assert_eq!(self.out, "");
+        self.harmless();
+    }
+
+    #[track_caller]
+    fn harmless(&self) {
+        assert!(!self.out.contains(SECRET) && !self.err.contains(SECRET) && !self.err.contains("correct horse"), "{}", self.err);
+    }
+}
+
+struct Phone {
+    home: TempDir,
+}
+
+impl Phone {
+    fn new() -> Self {
+        Self { home: TempDir::new().unwrap() }
+    }
+
+    fn set_up() -> Self {
+        let phone = Self::new();
+        phone.run(&["init", "--name", "pixel"], "correct horse\n").ok();
+        phone
+    }
+
+    fn state(&self) -> PathBuf {
+        self.home.path().join("state-dir")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.state().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(args).env_clear().env("COUNTERSIGN_PHONE_STATE", self.state());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, args: &[&str], stdin: &str) -> Ran {
+        run(&mut self.command(args), stdin)
+    }
+
+    fn enroll(&self) -> String {
+        self.run(&["enroll"], &format!("{URI}\ncorrect horse\n")).ok()
+    }
+}
+
+fn run(command: &mut Command, stdin: &str) -> Ran {
+    let mut child = command.spawn().unwrap();
+    // A program that asks nothing may have ended already.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Ran { code: output.status.code(), out: String::from_utf8(output.stdout).unwrap(), err: String::from_utf8(output.stderr).unwrap() }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn setting_up_once() {
+    let phone = Phone::set_up();
+    assert_eq!(mode(&phone.state()), 0o700);
+    for name in ["state", "device.key", "unlock.age", "lock"] {
+        assert_eq!(mode(&phone.file(name)), 0o600, "{name}");
+    }
+    let before = fs::read(phone.file("unlock.age")).unwrap();
+    phone.run(&["init"], "correct horse\n").fails("is set up already");
+    assert_eq!(fs::read(phone.file("unlock.age")).unwrap(), before);
+    let identity = phone.run(&["identity"], "").ok();
+    assert!(identity.starts_with("name = \"pixel\"\nrecipient = \"age1") && identity.contains("\nsigner = \""), "{identity}");
+}
+
+#[test]
+fn setting_up_needs_a_passphrase_and_can_be_repeated() {
+    let phone = Phone::new();
+    phone.run(&["seeds"], "").fails("countersign-phone init");
+    phone.run(&["init"], "\n").fails("an empty passphrase protects nothing");
+    phone.run(&["init"], "").fails("cancelled");
+    phone.run(&["seeds"], "").fails("set this phone up first");
+    phone.run(&["init"], "correct horse\n").ok();
+}
+
+#[test]
+fn a_seed_is_sealed_listed_and_imported() {
+    let phone = Phone::set_up();
+    let line = phone.enroll();
+    let sealed = line.strip_prefix("sealed = \"").and_then(|it| it.strip_suffix("\"\n")).expect(&line);
+    let seeds = phone.run(&["seeds"], "").ok();
+    assert!(seeds.contains("\tACME:release\t") && seeds.ends_with("\tnever used\n"), "{seeds}");
+    // The same phone may import its own: from a file, from a line of one, bare.
+    let file = phone.home.path().join("countersign.toml");
+    fs::write(&file, format!("[seeds.npm]\n{line}\n[seeds.gem]\n{line}")).unwrap();
+    let imported = phone.run(&["import", file.to_str().unwrap()], "correct horse\n").ok();
+    assert_eq!(imported.lines().count(), 2);
+    assert!(imported.ends_with("\tACME:release\n"));
+    phone.run(&["import", "-"], &format!("{sealed}\ncorrect horse\n")).ok();
+    phone.run(&["import", "-"], &format!("{line}correct horse\n")).ok();
+    assert_eq!(phone.run(&["seeds"], "").ok(), seeds);
+    for (text, problem) in [("a = 1\n", "no key named `sealed`"), ("{{\n", "neither"), ("AAAA\n", "age")] {
+        phone.run(&["import", "-"], text).fails(problem);
+    }
+    phone.run(&["import", "/nonexistent"], "").fails("cannot read /nonexistent");
+}
+
+#[test]
+fn two_phones_share_a_seed() {
+    let (one, two) = (Phone::set_up(), Phone::set_up());
+    let field = |phone: &Phone, name: &str| {
+        let identity = phone.run(&["identity"], "").ok();
+        let line = identity.lines().find_map(|line| line.strip_prefix(&format!("{name} = \""))).unwrap().to_owned();
+        line.trim_end_matches('"').to_owned()
+    };
+    let script = format!("{URI}\ncorrect horse\n");
+    let line = one.run(&["enroll", "--recipient", &field(&two, "recipient")], &script).ok();
+    let script = format!("{line}correct horse\n");
+    two.run(&["import", "-"], &script).fails("could not be opened");
+    two.run(&["trust", &field(&one, "signer")], "").ok();
+    assert!(two.run(&["import", "-"], &script).ok().ends_with("\tACME:release\n"));
+    // One that is not for it at all.
+    let line = one.enroll();
+    two.run(&["import", "-"], &format!("{line}correct horse\n")).fails("could not be opened");
+}
+
+#[test]
+fn what_is_mistyped_changes_nothing() {
+    let phone = Phone::set_up();
+    let before = fs::read(phone.file("state")).unwrap();
+    phone.run(&["enroll"], &format!("{URI}\nwrong horse\n")).fails("the passphrase is wrong");
+    phone.run(&["enroll"], &format!("{URI}\n")).fails("cancelled");
+    phone.run(&["enroll"], "").fails("standard input ended");
+    for (uri, problem) in [
+        (URI.replace("totp", "hotp"), "counter-based"),
+        (URI.replace("GEZD", "GEZ1"), "base32"),
+        (URI.replace("otpauth://", "https://"), "must start with otpauth://totp/"),
+        (format!("{URI}&digits=9"), "digits"),
+        (String::new(), "otpauth://totp/"),
+    ] {
+        phone.run(&["enroll"], &format!("{uri}\ncorrect horse\n")).fails(problem);
+    }
+    phone.run(&["enroll", "--recipient", "age1x"], &format!("{URI}\ncorrect horse\n")).fails("age1");
+    phone.run(&["trust", "-x"], "").fails("43 characters");
+    phone.run(&["pair", "hello"], "").fails("COUNTERSIGN-PAIR-1");
+    phone.run(&["pair", "-"], "COUNTERSIGN-PAIR-1XYZ\n").fails("damaged");
+    phone.run(&["revoke", "acme"], "").fails("there is no pairing yet");
+    phone.run(&["allow", "acme", "npm"], "").fails("there is no pairing yet");
+    phone.run(&["run"], "").fails("there is no pairing yet");
+    assert_eq!(phone.run(&["history"], "").ok() + &phone.run(&["pairings"], "").ok() + &phone.run(&["seeds"], "").ok(), "");
+    assert_eq!(fs::read(phone.file("state")).unwrap(), before);
+}
+
+#[test]
+fn a_half_written_file_is_ignored() {
+    let phone = Phone::set_up();
+    phone.enroll();
+    let whole = fs::read(phone.file("state")).unwrap();
+    fs::write(phone.file(".new-abc"), &whole[..whole.len() / 2]).unwrap();
+    assert!(phone.run(&["seeds"], "").ok().contains("ACME:release"));
+    assert!(!phone.file(".new-abc").exists());
+    assert_eq!(fs::read(phone.file("state")).unwrap(), whole);
+}
+
+#[test]
+fn a_state_that_does_not_fit_is_left_alone() {
+    let phone = Phone::set_up();
+    phone.enroll();
+    let whole = fs::read(phone.file("state")).unwrap();
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    for bytes in [&damaged[..], &whole[..whole.len() - 1], b""] {
+        fs::write(phone.file("state"), bytes).unwrap();
+        phone.run(&["seeds"], "").fails("damaged or belongs to another device key");
+        phone.run(&["init"], "correct horse\n").fails("is set up already");
+        assert_eq!(fs::read(phone.file("state")).unwrap(), bytes);
+    }
+    fs::write(phone.file("state"), &whole).unwrap();
+    let key = fs::read(phone.file("device.key")).unwrap();
+    fs::write(phone.file("device.key"), [7; 32]).unwrap();
+    phone.run(&["seeds"], "").fails("damaged or belongs to another device key");
+    fs::write(phone.file("device.key"), [7; 31]).unwrap();
+    phone.run(&["seeds"], "").fails("device key is damaged");
+    fs::remove_file(phone.file("device.key")).unwrap();
+    phone.run(&["seeds"], "").fails("device key is missing");
+    fs::write(phone.file("device.key"), key).unwrap();
+    assert!(phone.run(&["seeds"], "").ok().contains("ACME:release"));
+    // The unlock key of another phone, and none.
+    let own = fs::read(phone.file("unlock.age")).unwrap();
+    fs::copy(Phone::set_up().file("unlock.age"), phone.file("unlock.age")).unwrap();
+    phone.run(&["enroll"], &format!("{URI}\ncorrect horse\n")).fails("not the one that this phone was set up with");
+    fs::write(phone.file("unlock.age"), &own[..own.len() - 1]).unwrap();
+    phone.run(&["enroll"], &format!("{URI}\ncorrect horse\n")).fails("unlock.age is damaged");
+    fs::remove_file(phone.file("unlock.age")).unwrap();
+    phone.run(&["enroll"], &format!("{URI}\ncorrect horse\n")).fails("unlock.age is missing");
+}
+
+#[test]
+fn two_programs_never_share_a_state() {
+    let phone = Phone::set_up();
+    let mut first = phone.command(&["enroll"]).spawn().unwrap();
+    // It asks, so it holds the lock.
+    let mut asked = [0; 1];
+    first.stderr.as_mut().unwrap().read_exact(&mut asked).unwrap();
+    phone.run(&["seeds"], "").fails("another countersign-phone uses");
+    phone.run(&["init"], "correct horse\n").fails("another countersign-phone uses");
+    first.stdin.take().unwrap().write_all(format!("{URI}\ncorrect horse\n").as_bytes()).unwrap();
+    assert!(first.wait().unwrap().success());
+    phone.run(&["seeds"], "").ok();
+}
+
+#[test]
+fn an_interrupt_ends_a_question() {
+    let phone = Phone::set_up();
+    let mut child = phone.command(&["enroll"]).spawn().unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut asked = vec![];
+    err.read_until(b':', &mut asked).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let mut rest = String::new();
+    err.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("countersign-phone: interrupted"), "{rest}");
+    drop(child.stdin.take());
+}
+
+/// Root may write anywhere, so a test that runs as root becomes nobody, who gets the whole folder.
+fn as_ordinary_user(phone: &Phone, command: &mut Command) {
+    const NOBODY: u32 = 65_534;
+    if rustix::process::geteuid().is_root() {
+        let home = phone.home.path();
+        let files = fs::read_dir(phone.state()).unwrap().map(|entry| entry.unwrap().path());
+        for path in files.chain([home.to_owned(), phone.state()]) {
+            std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        command.uid(NOBODY).gid(NOBODY);
+    }
+}
+
+#[test]
+fn a_read_only_folder_loses_nothing() {
+    let phone = Phone::set_up();
+    phone.enroll();
+    // The program may be where nobody can't go.
+    let program = phone.home.path().join("countersign-phone");
+    fs::copy(PROGRAM, &program).unwrap();
+    let command = |args: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(args).env_clear().env("COUNTERSIGN_PHONE_STATE", phone.state());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        as_ordinary_user(&phone, &mut command);
+        command
+    };
+    let (state, other) = (fs::read(phone.file("state")).unwrap(), URI.replace("release", "other").replace("GEZD", "MFRG"));
+    let mut enroll = command(&["enroll"]);
+    fs::set_permissions(phone.state(), fs::Permissions::from_mode(0o500)).unwrap();
+    let ran = run(&mut enroll, &format!("{other}\ncorrect horse\n"));
+    assert!(ran.err.contains("Nothing was changed"), "{}", ran.err);
+    ran.fails("folder is writable for you (chmod u+rwx)");
+    assert_eq!(fs::read(phone.file("state")).unwrap(), state);
+    // Without a lock file nothing begins at all.
+    fs::set_permissions(phone.state(), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::remove_file(phone.file("lock")).unwrap();
+    let mut seeds = command(&["seeds"]);
+    fs::set_permissions(phone.state(), fs::Permissions::from_mode(0o500)).unwrap();
+    run(&mut seeds, "").fails("make the folder writable for you (chmod u+rwx)");
+    fs::set_permissions(phone.state(), fs::Permissions::from_mode(0o700)).unwrap();
+    assert!(run(&mut command(&["seeds"]), "").ok().contains("ACME:release"));
+}
+
+#[test]
+fn where_the_state_is() {
+    let phone = Phone::new();
+    let home = phone.home.path();
+    let init = |set: &[(&str, &Path)], args: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(args).env_clear().envs(set.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        run(&mut command, "correct horse\n")
+    };
+    let (own, xdg, given) = (home.join("own"), home.join("xdg"), home.join("given"));
+    init(&[("HOME", home)], &["init"]).ok();
+    init(&[("HOME", home), ("XDG_STATE_HOME", &xdg)], &["init"]).ok();
+    init(&[("XDG_STATE_HOME", &xdg), ("COUNTERSIGN_PHONE_STATE", &own)], &["init"]).ok();
+    init(&[("COUNTERSIGN_PHONE_STATE", &own)], &["--state", given.to_str().unwrap(), "init"]).ok();
+    for dir in [home.join(".local/state/countersign-phone"), xdg.join("countersign-phone"), own, given] {
+        assert!(dir.join("state").exists(), "{}", dir.display());
+    }
+    init(&[], &["init"]).fails("--state DIR");
+    fs::write(home.join("file"), "").unwrap();
+    init(&[], &["--state", home.join("file/x").to_str().unwrap(), "init"]).fails("choose another with --state DIR");
+}
+
+#[test]
+fn help_has_an_example_for_every_command() {
+    let phone = Phone::new();
+    let commands = ["init", "pair", "run", "enroll", "import", "trust", "identity", "seeds", "pairings", "allow", "revoke", "history"];
+    for command in commands {
+        let help = phone.run(&[command, "--help"], "").ok();
+        assert!(help.contains(&format!("\n  countersign-phone {command}")), "{help}");
+    }
+    assert!(phone.run(&["--help"], "").ok().contains("Examples:"));
+    let wrong = phone.run(&["frobnicate"], "");
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.err.contains("frobnicate"));
+}
