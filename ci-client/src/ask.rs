@@ -196,15 +196,15 @@ fn rank(failure: &Failure) -> u8 {
         Failure::Denied { .. } => 0,
         Failure::WrongNumber => 1,
         Failure::Policy => 2,
-        Failure::PhoneFailed => 3,
+        Failure::PhoneFailed | Failure::CodesAhead => 3,
         Failure::UnknownSeed => 4,
         Failure::Protocol | Failure::Refused => 5,
         Failure::TicketRefused => 6,
         Failure::Clock { .. } => 7,
-        Failure::TimedOut => 8,
+        Failure::TimedOut | Failure::TooLate => 8,
         Failure::PhoneBusy => 9,
         Failure::PhoneNotReached => 10,
-        Failure::RelayNotReached => 11,
+        Failure::RelayNotReached | Failure::RelayRefused { .. } => 11,
         _ => 12,
     }
 }

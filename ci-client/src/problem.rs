@@ -61,13 +61,13 @@ impl From<AskFailure> for Problem {
 fn exit_of(failure: &Failure) -> Exit {
     match failure {
         Failure::Denied { .. } => Exit::Denied,
-        Failure::TimedOut => Exit::TimedOut,
+        Failure::TimedOut | Failure::TooLate => Exit::TimedOut,
         Failure::WrongNumber => Exit::WrongNumber,
         Failure::PhoneNotReached | Failure::PhoneBusy => Exit::PhoneNotReached,
-        Failure::RelayNotReached => Exit::RelayNotReached,
+        Failure::RelayNotReached | Failure::RelayRefused { .. } => Exit::RelayNotReached,
         Failure::TicketRefused | Failure::Policy | Failure::UnknownSeed => Exit::Refused,
         Failure::Clock { .. } => Exit::Clock,
-        Failure::PhoneFailed => Exit::PhoneFailed,
+        Failure::PhoneFailed | Failure::CodesAhead => Exit::PhoneFailed,
         Failure::Cancelled => Exit::Interrupted,
         // Refused, Protocol, and what a later core adds.
         _ => Exit::Protocol,
@@ -79,6 +79,11 @@ fn hint_for(failure: &Failure) -> Option<&'static str> {
         Failure::TimedOut => "run the job again when the maintainer has the phone at hand, or give a longer --timeout (at most 10m)",
         Failure::WrongNumber => {
             "if nobody meant to approve this job, look at who started it; else run it again and type the number from its log"
+        }
+        Failure::TooLate => "run the job again; no code of this approval was handed out",
+        Failure::CodesAhead => "wait until the codes issued before are over, then run this again; check that the phone's clock is right",
+        Failure::RelayRefused { .. } => {
+            "run this again later; if it goes on, ask the relay's operator, and check that its --origin is the URL you use"
         }
         Failure::PhoneNotReached => "open the app on the phone and check that it is online",
         Failure::PhoneBusy => "answer or dismiss the other request on the phone, then run this again",

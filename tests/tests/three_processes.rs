@@ -302,7 +302,7 @@ fn a_pairing_whose_digits_are_mistyped_stores_nothing() {
     let digits = phone.wait_for_line("");
     laptop.say(if digits.trim() == "000000" { "000001" } else { "000000" });
     let ended = laptop.end();
-    assert_eq!(ended.code(), 206, "{ended:?}");
+    assert_eq!(ended.code(), 202, "{ended:?}");
     assert!(!setting.key_file().exists() && !setting.laptop.path().join("countersign.toml").exists());
     let ended = phone.end();
     assert!(!ended.status.success(), "{ended:?}");

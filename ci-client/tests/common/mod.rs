@@ -186,8 +186,8 @@ async fn scan(phone: &mut Phone, relay: &RelayUrl, code: &str, digits: &mpsc::Se
     let (p4, p3) = p2.receive(&message, phone.device(), &phone.identity(), &mut OsRng).unwrap();
     link.send(&Frame::Data { circuit: 1, tail: &p3 }.encode()).await.unwrap();
     digits.send(p4.digits()).unwrap();
-    let (paired, p5) = p4.receive(&receive(&mut link).await?).unwrap();
-    phone.add_pairing(paired, context).unwrap();
+    let paired = p4.receive(&receive(&mut link).await?).unwrap();
+    let p5 = phone.add_pairing(paired, context).unwrap();
     link.send(&Frame::Data { circuit: 1, tail: &p5 }.encode()).await.unwrap();
     link.close().await;
     Some(())
