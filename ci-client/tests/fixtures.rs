@@ -14,7 +14,9 @@ use countersign::{
 use countersign_core::{
     keys::{CiKey, DeviceRoot, UnlockRoot},
     pairing::{AwaitP1, AwaitP2, LaptopPaired, PhoneIdentity},
+    phone::{Context, NotSaved, Phone, Store},
     seed::SealedSeed,
+    time::Now,
 };
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
@@ -33,7 +35,18 @@ fn paired(seed: u8, name: &str) -> LaptopPaired {
     let (laptop, p2) = laptop.receive(&p1, &mut rng).unwrap();
     let (phone, p3) = phone.receive(&p2, &device, &identity, &mut rng).unwrap();
     let (laptop, p4) = laptop.receive(&p3).unwrap().check(&phone.digits()).unwrap();
-    laptop.receive(&phone.receive(&p4).unwrap().1).unwrap()
+    let paired = phone.receive(&p4).unwrap();
+    let mut ctx = Context { now: Now { unix: 1_700_000_000, mono: 0 }, rng: &mut rng, store: &mut Nowhere };
+    let mut phone = Phone::create(device, &identity, &mut ctx).unwrap();
+    laptop.receive(&phone.add_pairing(paired, &mut ctx).unwrap()).unwrap()
+}
+
+struct Nowhere;
+
+impl Store for Nowhere {
+    fn save(&mut self, _: &[u8]) -> Result<(), NotSaved> {
+        Ok(())
+    }
 }
 
 fn sealed_vectors() -> Value {

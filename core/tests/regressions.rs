@@ -223,7 +223,7 @@ fn an_imported_file_can_not_take_over_another_seed() {
     )
     .unwrap();
     w.on(|ph, _, c| ph.trust(&other.derive_signing().public(), c)).unwrap();
-    let r = w.on(|ph, u, c| ph.import(file.clone(), u, c));
+    let _ = w.on(|ph, u, c| ph.import(file.clone(), u, c));
     assert_eq!(w.phone.seeds().len(), 2);
 }
 
