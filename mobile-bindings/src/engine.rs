@@ -38,15 +38,9 @@ pub(crate) struct Engine {
 
 struct Inner {
     phone: Phone,
-    links: HashMap<RelayUrl, Connection>,
+    /// Connections that are up, by what they send next.
+    links: HashMap<RelayUrl, UnboundedSender<Vec<u8>>>,
     events: VecDeque<Event>,
-    pairings_changed: bool,
-}
-
-/// A connection that is up.
-struct Connection {
-    nonce: Nonce,
-    queue: UnboundedSender<Vec<u8>>,
 }
 
 /// [`Storage`] as the core wants it.
@@ -97,7 +91,7 @@ impl Engine {
     }
 
     fn with(phone: Phone, storage: Arc<dyn Storage>, keychain: Arc<dyn Keychain>, observer: Arc<dyn Observer>, clock: Clock) -> Self {
-        let inner = Inner { phone, links: HashMap::new(), events: VecDeque::new(), pairings_changed: false };
+        let inner = Inner { phone, links: HashMap::new(), events: VecDeque::new() };
         Self { inner: Mutex::new(inner), storage, keychain, observer, clock, changed: Notify::new() }
     }
 
@@ -155,13 +149,7 @@ impl Engine {
     }
 
     pub(crate) fn revoke(&self, id: &PairingId) -> Result<(), AuthenticatorError> {
-        let asked = self.pending().iter().any(|pending| pending.pairing_id == *id);
-        self.call(|phone, ctx| phone.revoke(id, ctx))?;
-        if asked {
-            self.tell(Event::Withdrawn { pairing: id_text(id) });
-        }
-        self.pairings_changed();
-        Ok(())
+        Ok(self.call(|phone, ctx| phone.revoke(id, ctx))?)
     }
 
     /// Has the person unlock. No lock is held: this takes as long as the person does.
@@ -182,12 +170,6 @@ impl Engine {
         result
     }
 
-    /// The relays are to hear of new or revoked pairings.
-    pub(crate) fn pairings_changed(&self) {
-        self.lock().pairings_changed = true;
-        self.changed.notify_one();
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Whoever panicked has not half-changed the phone: its methods change the state in one assignment.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -199,7 +181,7 @@ impl Engine {
     /// A connection is up: proves the mailboxes there.
     pub(crate) fn connected(&self, relay: &RelayUrl, nonce: Nonce, queue: UnboundedSender<Vec<u8>>) {
         let mut inner = self.lock();
-        inner.links.insert(relay.clone(), Connection { nonce, queue });
+        inner.links.insert(relay.clone(), queue);
         inner.phone.connected(relay, &nonce);
         inner.route();
     }
@@ -222,18 +204,6 @@ impl Engine {
     pub(crate) fn next_tick(&self) -> Option<u64> {
         let deadline = self.lock().phone.poll_timeout()?;
         Some(deadline.saturating_sub(self.clock.now().mono))
-    }
-
-    /// Proves again where a connection is up, if pairings changed.
-    pub(crate) fn prove_again(&self) {
-        let mut inner = self.lock();
-        if std::mem::take(&mut inner.pairings_changed) {
-            let up: Vec<(RelayUrl, Nonce)> = inner.links.iter().map(|(relay, it)| (relay.clone(), it.nonce)).collect();
-            for (relay, nonce) in up {
-                inner.phone.connected(&relay, &nonce);
-            }
-            inner.route();
-        }
     }
 
     /// Tells every job that waits, then lets the connections run dry.
@@ -272,7 +242,7 @@ impl Inner {
                 PhoneOutput::Send { relay, frame } => {
                     if let Some(link) = self.links.get(&relay) {
                         // A connection that is just ending drops it; `disconnected` follows.
-                        let _ = link.queue.send(frame);
+                        let _ = link.send(frame);
                     }
                 }
                 PhoneOutput::Event(event) => self.events.extend(event_of(event)),

@@ -78,7 +78,6 @@ async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
         for relay in relays {
             tasks.entry(relay.clone()).or_insert_with(|| tokio::spawn(keep(engine.clone(), relay, stop.clone())));
         }
-        engine.prove_again();
         let tick = engine.next_tick().map(|ms| Duration::from_millis(ms).min(TICK));
         tokio::select! {
             biased;

@@ -64,7 +64,6 @@ async fn attempt(engine: &Engine, code: PairingCode, ui: &dyn PairingUi) -> Resu
     let paired = pairing.receive(&p4)?;
     let id = paired.pairing_id;
     let p5 = engine.call(|phone, ctx| phone.add_pairing(paired, ctx))?;
-    engine.pairings_changed();
     let told = meeting.say(&p5).await;
     meeting.link.close().await;
     match told {

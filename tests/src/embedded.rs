@@ -116,25 +116,28 @@ impl Storage for Memory {
 
 /// Keeps the roots in memory and unlocks without asking: only for throw-away phones.
 #[derive(Default)]
-struct Keys(Mutex<(Option<Vec<u8>>, Option<Vec<u8>>)>);
+struct Keys {
+    device: Mutex<Option<Vec<u8>>>,
+    unlock: Mutex<Option<Vec<u8>>>,
+}
 
 impl Keychain for Keys {
     fn load_device_root(&self) -> Result<Option<Vec<u8>>, KeychainError> {
-        Ok(self.0.lock().unwrap().0.clone())
+        Ok(self.device.lock().unwrap().clone())
     }
 
     fn store_device_root(&self, root: Vec<u8>) -> Result<(), KeychainError> {
-        self.0.lock().unwrap().0 = Some(root);
+        *self.device.lock().unwrap() = Some(root);
         Ok(())
     }
 
     fn store_unlock_root(&self, root: Vec<u8>) -> Result<(), KeychainError> {
-        self.0.lock().unwrap().1 = Some(root);
+        *self.unlock.lock().unwrap() = Some(root);
         Ok(())
     }
 
     fn unlock(&self, _: String) -> Result<Vec<u8>, KeychainError> {
-        self.0.lock().unwrap().1.clone().ok_or(KeychainError::Cancelled)
+        self.unlock.lock().unwrap().clone().ok_or(KeychainError::Cancelled)
     }
 }
 

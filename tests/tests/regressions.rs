@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use countersign_core::{
-    ci::{Ask, Event, Failure},
+    ci::{Ask, Failure},
     request::{Enroll, Operation},
 };
 use countersign_tests::sim::{Mood, World};

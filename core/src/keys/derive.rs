@@ -16,11 +16,10 @@ pub(crate) fn derive_salted(salt: &[u8], root: &[u8], label: &str) -> Secret32 {
 }
 
 fn expand(salt: Option<&[u8]>, root: &[u8], label: &str, context: &[u8]) -> Secret32 {
-    let mut out = zeroize::Zeroizing::new([0; 32]);
-    // 32 bytes are far below HKDF's bound of 255 blocks, the only way this can fail.
-    let _: Result<(), hkdf::InvalidLength> =
-        Hkdf::<Sha256>::new(salt, root).expand_multi_info(&[label.as_bytes(), &[0], context], &mut *out);
-    Secret32::from_bytes(*out)
+    Secret32::fill(|out| {
+        // 32 bytes are far below HKDF's bound of 255 blocks, the only way this can fail.
+        let _: Result<(), hkdf::InvalidLength> = Hkdf::<Sha256>::new(salt, root).expand_multi_info(&[label.as_bytes(), &[0], context], out);
+    })
 }
 
 /// `SHA-256(label | 00 | parts...)`.

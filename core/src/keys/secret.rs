@@ -7,27 +7,40 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// 32 secret bytes: wiped on drop, compared in constant time, never printed.
 ///
 /// There is deliberately no `Clone`, `Serialize` or `Display`; `Debug` prints `Secret32(..)`.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Secret32([u8; 32]);
+///
+/// The bytes are on the heap and never move: a moved array would leave its old copy on the stack.
+#[derive(ZeroizeOnDrop)]
+pub struct Secret32(Box<[u8; 32]>);
 
 impl Secret32 {
     /// Makes a fresh secret from `rng`.
     pub fn make(rng: &mut (impl RngCore + CryptoRng)) -> Self {
-        let mut bytes = [0; 32];
-        rng.fill_bytes(&mut bytes);
-        Self(bytes)
+        Self::fill(|bytes| rng.fill_bytes(bytes))
     }
 
-    /// Takes over `bytes`; the caller's copy is the caller's to wipe.
+    /// Copies `bytes` and wipes the copy it was given; others are the caller's to wipe.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(mut bytes: [u8; 32]) -> Self {
+        let secret = Self::copy(&bytes);
+        bytes.zeroize();
+        secret
     }
 
     /// Copies from a slice of exactly 32 bytes.
     #[must_use]
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
+        bytes.try_into().ok().map(Self::copy)
+    }
+
+    /// Has `fill` write the bytes in place.
+    pub(crate) fn fill(fill: impl FnOnce(&mut [u8; 32])) -> Self {
+        let mut secret = Self(Box::new([0; 32]));
+        fill(&mut secret.0);
+        secret
+    }
+
+    fn copy(bytes: &[u8; 32]) -> Self {
+        Self::fill(|own| own.copy_from_slice(bytes))
     }
 
     /// The bytes themselves. Every call carries a comment that says why.
@@ -39,13 +52,13 @@ impl Secret32 {
     /// A second copy, wiped on its own. Named so that copies are visible in review.
     #[must_use]
     pub fn duplicate(&self) -> Self {
-        Self(self.0)
+        Self::copy(&self.0)
     }
 }
 
 impl PartialEq for Secret32 {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.0.as_slice().ct_eq(other.0.as_slice()).into()
     }
 }
 

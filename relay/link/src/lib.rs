@@ -1,15 +1,13 @@
 //! The client end of a relay connection, for ci and phone: [`Link`] carries frames; what they mean is `countersign_core::relay`.
 //!
-//! Beside it, what both programs need from the operating system: [`Clock`], [`harden`], and [`Backoff`] between two attempts.
+//! Beside it, what both programs need from the operating system: [`Clock`] and [`harden`].
 
-mod backoff;
 mod clock;
 mod error;
 mod link;
 mod process;
 mod tls;
 
-pub use backoff::{BACKOFF_CAP, BACKOFF_FIRST, Backoff};
 pub use clock::Clock;
 pub use error::LinkError;
 pub use link::{CONNECT_TIMEOUT, Hello, Link, SEND_TIMEOUT, SILENCE};

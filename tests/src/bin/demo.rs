@@ -84,16 +84,16 @@ async fn run(args: Args) -> Result<u8, String> {
     let mut answer = ask(vec![demo.job()], asked, &mut Log(shown), pending()).await.map_err(|failure| failure.to_string())?;
     let code = answer.approval().and_then(|approval| approval.codes.first().cloned()).ok_or("the phone gave no code")?;
     answer.wait_until_open(code.0).await;
-    if args.command.is_empty() {
+    let Some((program, arguments)) = args.command.split_first() else {
         eprintln!("\ndemo: the code");
         // Asked for on the command line.
         println!("{}", code.1.expose());
         answer.report(Outcome::Used).await;
         return Ok(0);
-    }
+    };
     // The command is what the code is for.
-    let status = Command::new(&args.command[0]).args(&args.command[1..]).env("COUNTERSIGN_CODE", code.1.expose()).status();
-    let status = status.map_err(|error| format!("cannot run {}: {error}", args.command[0].display()));
+    let status = Command::new(program).args(arguments).env("COUNTERSIGN_CODE", code.1.expose()).status();
+    let status = status.map_err(|error| format!("cannot run {}: {error}", program.display()));
     answer.report(if status.as_ref().is_ok_and(|status| status.success()) { Outcome::Used } else { Outcome::NotUsed }).await;
     Ok(status?.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
@@ -103,8 +103,8 @@ struct Log(std::sync::mpsc::Sender<MatchNumber>);
 
 impl Progress for Log {
     fn number(&mut self, _: &str, number: &MatchNumber) {
-        let digits = number.digits();
-        eprintln!("\nin the job's log:\n\n    match number:  {} {}\n", &digits[..3], &digits[3..]);
+        let (left, right) = number.digits().split_at(3);
+        eprintln!("\nin the job's log:\n\n    match number:  {left} {right}\n");
         let _ = self.0.send(number.clone());
     }
 

@@ -68,8 +68,13 @@ impl Setting {
 
     /// Enrols `uri` as `seed` from the laptop, and lets the pairing use it.
     pub fn enroll(&self, seed: &str, uri: &str) {
+        self.enroll_with(&[seed, "--uri-stdin"], uri);
+    }
+
+    /// The same with further arguments.
+    pub fn enroll_with(&self, args: &[&str], uri: &str) {
         let mut phone = self.phone.run(&["run", "--once"]);
-        let mut laptop = self.client(&["enroll", seed, "--uri-stdin"]);
+        let mut laptop = self.client(&[&["enroll"], args].concat());
         laptop.say(uri);
         laptop.hush();
         let number = laptop.match_number();

@@ -40,6 +40,7 @@ pub(crate) fn event(event: &Event, pairings: &[Pairing]) -> Option<String> {
         Event::Evicted { relay } => {
             format!("{relay}: ANOTHER device answers for this phone now: its keys were copied, or two programs share one state")
         }
+        Event::RelayProblem { relay, problem } => format!("{relay}: {problem}"),
         Event::StorageProblem { problem } => problem.clone(),
     })
 }
