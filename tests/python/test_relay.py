@@ -3,7 +3,6 @@
 
 import base64
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -12,42 +11,10 @@ from pathlib import Path
 
 from countersign_client import otp
 from countersign_client.keys import CiKey
+from programs import HERE, Program
 
-HERE = Path(__file__).resolve().parent
 URI = "otpauth://totp/ACME:release?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=ACME&period=15"
 SEALED = base64.urlsafe_b64encode(b"the stub takes anything").decode().rstrip("=")
-
-
-class Program:
-    """A child with its lines."""
-
-    def __init__(self, *arguments):
-        self.child = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                      text=True, cwd=HERE)
-
-    def line(self, start=""):
-        line = self.child.stdout.readline()
-        assert line.startswith(start) and line, f"{line!r}, not {start!r}; stderr: " + (
-            self.child.stderr.read() if not line else "")
-        return line[len(start):].strip()
-
-    def error(self, start=""):
-        line = self.child.stderr.readline()
-        assert line.startswith(start), f"{line!r}, not {start!r}"
-        return line[len(start):].strip()
-
-    def say(self, line):
-        self.child.stdin.write(line + "\n")
-        self.child.stdin.flush()
-
-    def end(self):
-        out, err = self.child.communicate(timeout=60)
-        return self.child.returncode, out, err
-
-    def stop(self):
-        if self.child.poll() is None:
-            self.child.terminate()
-        self.child.communicate()
 
 
 class Test(unittest.TestCase):
@@ -124,14 +91,6 @@ class Test(unittest.TestCase):
         phone.line("asked")
         phone.say("deny not today")
         self.assertIn("refused: denied: not today", client.end()[2])
-
-    def test_phone_comes_later(self):
-        client = self.client()
-        time.sleep(2)
-        phone = self.phone()
-        phone.line("asked")
-        phone.say(client.error("match number: "))
-        self.codes(client.end()[1], 1)
 
     def test_resume(self):
         phone, client = self.phone("--drop-after-m3"), self.client()
