@@ -1,6 +1,6 @@
 //! The network thread: one connection per relay, kept up; frames, timers and events carried.
 
-use std::{collections::HashMap, future::pending, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{cell::Cell, collections::HashMap, future::pending, sync::Arc, thread::JoinHandle, time::Duration};
 
 use countersign_core::{
     backoff::Backoff,
@@ -34,7 +34,10 @@ impl Network {
         let failed = |_| AuthenticatorError::TryAgain("the system gave no thread for the network; try again".into());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (stop, stopped) = watch::channel(false);
-        let run = move || runtime.block_on(run(engine, stopped));
+        let run = move || {
+            OURS.set(true);
+            runtime.block_on(run(engine, stopped));
+        };
         let thread = std::thread::Builder::new().name("countersign".into()).spawn(run).map_err(failed)?;
         Ok(Self { thread, stop })
     }
@@ -57,9 +60,13 @@ impl Network {
     }
 }
 
+thread_local! {
+    static OURS: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Whether this thread is one that runs a network of ours, which must not wait for itself.
 pub(crate) fn is_engine_thread() -> bool {
-    tokio::runtime::Handle::try_current().is_ok()
+    OURS.get()
 }
 
 async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {

@@ -12,11 +12,7 @@ use countersign_link::Link;
 use rand_core::OsRng;
 use tokio::{sync::watch, time::timeout};
 
-use crate::{
-    AuthenticatorError, PairingUi,
-    engine::Engine,
-    net::{describe, is_engine_thread},
-};
+use crate::{AuthenticatorError, PairingUi, engine::Engine, net::describe};
 
 /// The one circuit of this connection.
 const CIRCUIT: Circuit = 1;
@@ -32,7 +28,7 @@ pub(crate) fn pair(
     if engine.look(|phone| phone.has_paired(&code.pairing_id())) {
         return Err(PhoneError::PairingUsed.into());
     }
-    if is_engine_thread() {
+    if tokio::runtime::Handle::try_current().is_ok() {
         return Err(AuthenticatorError::TryAgain("pairing was begun on the engine's own thread; begin it on another".into()));
     }
     let failed = |_| AuthenticatorError::TryAgain("the system gave nothing to run the network on; try again".into());

@@ -23,6 +23,7 @@ use countersign_tests::{
     process::{PhoneFolder, Setting, program},
     sim::{Leg, World},
 };
+use tokio::sync::mpsc::unbounded_channel;
 
 const RUNS: usize = 60;
 
@@ -87,10 +88,10 @@ impl Progress for Log {
 /// From nothing to the code in the job's hands: connect, five messages, the phone types the number at once.
 async fn approvals(mut demo: Embedded) -> Duration {
     let (shown, numbers): (_, Receiver<MatchNumber>) = channel();
-    let (phone, events) = (demo.phone.clone(), std::mem::replace(&mut demo.events, channel().1));
+    let (phone, mut events) = (demo.phone.clone(), std::mem::replace(&mut demo.events, unbounded_channel().1));
     std::thread::spawn(move || {
         while let Ok(number) = numbers.recv() {
-            events.iter().find(|event| matches!(event, Event::Asked { .. })).unwrap();
+            while !matches!(events.blocking_recv().unwrap(), Event::Asked { .. }) {}
             let request = phone.pending().unwrap().remove(0);
             phone.approve(request.id, number.digits().to_owned(), None, true, None).unwrap();
         }
@@ -105,6 +106,8 @@ async fn approvals(mut demo: Embedded) -> Duration {
         let answer = ask(vec![demo.job()], asked, &mut Log(shown.clone()), pending()).await.unwrap();
         times.push(start.elapsed());
         answer.report(Outcome::Used).await;
+        // A relay gives one phone 32 KiB of first messages a second; the bench stays below.
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     median(times)
 }

@@ -3,10 +3,7 @@
 use std::{
     future::{Future, pending},
     io,
-    sync::{
-        Arc, Mutex,
-        mpsc::{Receiver, Sender, channel},
-    },
+    sync::{Arc, Mutex},
 };
 
 use countersign::{
@@ -14,10 +11,15 @@ use countersign::{
     pair::{PairUi, pair},
 };
 use countersign_core::{pairing::PairingCode, seed::SealedSeed};
-use countersign_mobile::{Authenticator, Event, Keychain, KeychainError, Observer, ObserverError, PairingUi, Storage, StorageError};
+use countersign_mobile::{
+    Authenticator, Event, Keychain, KeychainError, LinkState, Observer, ObserverError, PairingUi, Storage, StorageError,
+};
 use countersign_relay::{Config, Relay};
 use data_encoding::BASE64URL_NOPAD;
-use tokio::sync::oneshot;
+use tokio::sync::{
+    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    oneshot,
+};
 
 /// A relay and a phone that live as long as this program, paired with one job.
 pub struct Embedded {
@@ -28,7 +30,7 @@ pub struct Embedded {
     /// The job's key, as text.
     pub key: zeroize::Zeroizing<String>,
     /// What the phone tells its app.
-    pub events: Receiver<Event>,
+    pub events: UnboundedReceiver<Event>,
 }
 
 impl Embedded {
@@ -40,13 +42,13 @@ impl Embedded {
         let relay = Relay::bind(Config::default()).await.unwrap();
         let url = relay.origin().clone();
         tokio::spawn(relay.serve(pending::<()>()));
-        let (told, events) = channel();
+        let (told, mut events) = unbounded_channel();
         let phone =
-            Authenticator::create("demo phone".into(), Arc::<Memory>::default(), Arc::<Keys>::default(), Arc::new(Told(Mutex::new(told))))
-                .unwrap();
+            Authenticator::create("demo phone".into(), Arc::<Memory>::default(), Arc::<Keys>::default(), Arc::new(Told(told))).unwrap();
         let mut laptop = Laptop { phone: Arc::clone(&phone), digits: None };
         let paired = pair(&url, "demo job", &mut laptop).await.unwrap();
         phone.start().unwrap();
+        while !matches!(events.recv().await, Some(Event::Link { state: LinkState::Connected, .. })) {}
         Self { phone, pairing: paired.pairing, key: paired.key.to_text(), events }
     }
 
@@ -141,10 +143,10 @@ impl Keychain for Keys {
     }
 }
 
-struct Told(Mutex<Sender<Event>>);
+struct Told(UnboundedSender<Event>);
 
 impl Observer for Told {
     fn on_event(&self, event: Event) -> Result<(), ObserverError> {
-        self.0.lock().unwrap().send(event).map_err(|_| ObserverError::Failed)
+        self.0.send(event).map_err(|_| ObserverError::Failed)
     }
 }

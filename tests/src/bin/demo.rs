@@ -24,6 +24,7 @@ use countersign_core::{
 use countersign_mobile::{Authenticator, Event, PendingRequest};
 use countersign_tests::embedded::Embedded;
 use rand_core::{OsRng, RngCore as _};
+use tokio::sync::mpsc::unbounded_channel;
 
 /// A whole approval in one terminal: an embedded relay, a phone, and a CI job that asks it for a code.
 ///
@@ -73,12 +74,12 @@ async fn run(args: Args) -> Result<u8, String> {
         ..Ask::new(Operation::Code, 300_000)
     };
     let (shown, number) = channel();
-    let events = std::mem::replace(&mut demo.events, channel().1);
+    let mut events = std::mem::replace(&mut demo.events, unbounded_channel().1);
     let phone = Arc::clone(&demo.phone);
     thread::spawn(move || {
         // Both have to come: the number from the job's log, the request on the phone.
         let number: MatchNumber = number.recv().ok()?;
-        events.iter().find(|event| matches!(event, Event::Asked { .. }))?;
+        while !matches!(events.blocking_recv()?, Event::Asked { .. }) {}
         answer(&phone, &number, args.yes)
     });
     let mut answer = ask(vec![demo.job()], asked, &mut Log(shown), pending()).await.map_err(|failure| failure.to_string())?;
