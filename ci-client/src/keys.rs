@@ -63,6 +63,9 @@ fn parse(file: &Path, text: &str) -> Result<Vec<CiKey>, Problem> {
 fn read_file(path: &Path) -> Result<Zeroizing<String>, Problem> {
     let hint = "`countersign pair --key-file` makes one";
     let file = File::open(path).map_err(|error| cannot("read the key file", path, &error).hint(hint))?;
+    if path.is_dir() {
+        return Err(Problem::config(format!("the key file {} is a folder", path.display())).hint(hint));
+    }
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

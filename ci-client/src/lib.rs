@@ -45,6 +45,7 @@ pub mod pair;
 mod picture;
 pub mod problem;
 mod qr;
+mod redact;
 mod signals;
 pub mod target;
 pub mod ui;

@@ -16,8 +16,13 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version come as errors too, with the code 0. Nobody is left to tell when this can't be printed.
+            if error.use_stderr() {
+                // What was typed in a wrong place may be a secret.
+                ui.raw(error.render().to_string().trim_end());
+                return Exit::BadConfig.code().into();
+            }
             let _ = error.print();
-            return if error.use_stderr() { Exit::BadConfig.code().into() } else { ExitCode::SUCCESS };
+            return ExitCode::SUCCESS;
         }
     };
     if let Err(error) = hardened {

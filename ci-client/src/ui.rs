@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use crate::problem::Problem;
+use crate::{problem::Problem, redact::redact};
 
 /// Where and how to print.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ impl Ui {
     /// A line as it is.
     pub fn raw(&self, line: &str) {
         // Nobody is left to tell when standard error is gone.
-        let _ = writeln!(io::stderr().lock(), "{line}");
+        let _ = writeln!(io::stderr().lock(), "{}", redact(line));
     }
 
     /// A question; the answer is typed on the same line.
@@ -55,6 +55,26 @@ impl Ui {
     #[must_use]
     pub fn bold(&self, text: &str) -> String {
         if self.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    /// Refuses a standard output that is closed or thrown away: what it is for would be lost after a human was asked for it.
+    ///
+    /// # Errors
+    /// [`Problem`].
+    pub(crate) fn check_stdout(&self) -> Result<(), Problem> {
+        #[cfg(unix)]
+        {
+            // A closed standard output is opened as /dev/null before main.
+            let null = std::fs::File::open("/dev/null").ok().and_then(|null| rustix::fs::fstat(null).ok());
+            let own = rustix::fs::fstat(io::stdout()).ok();
+            if let (Some(null), Some(own)) = (null, own)
+                && null.st_rdev == own.st_rdev
+            {
+                return Err(Problem::config("standard output is closed or /dev/null: the result would be lost; nobody was asked")
+                    .hint("let standard output go where the result is wanted"));
+            }
+        }
+        Ok(())
     }
 
     /// A line of what the command was asked for, on standard output.

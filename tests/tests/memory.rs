@@ -8,7 +8,7 @@ use std::{
     io::{Read as _, Seek as _, SeekFrom},
 };
 
-use age::secrecy::{ExposeSecret as _, SecretString};
+use age::secrecy::SecretString;
 use countersign_core::{
     keys::{DeviceRoot, UnlockRoot},
     otp::parse_otpauth,

@@ -27,6 +27,7 @@ pub(crate) struct CodeArgs {
 
 pub(crate) async fn run(args: CodeArgs, ui: Ui) -> Result<u8, Problem> {
     let prepared = args.request.prepare()?;
+    ui.check_stdout()?;
     let wanted = args.codes.unwrap_or(prepared.seed.codes);
     let mut signals = listen()?;
     let mut answer = prepared.ask(wanted, ui, &mut signals).await?;

@@ -22,6 +22,7 @@ use crate::{
     exit::Exit,
     keys,
     problem::Problem,
+    redact::redact,
     ui::Ui,
 };
 
@@ -56,7 +57,7 @@ impl Report {
 
     fn problem(&mut self, problem: &Problem) -> Result<(), Problem> {
         self.first = self.first.or(Some(problem.exit));
-        self.ui.print(&format!("problem  {}", problem.message))?;
+        self.ui.print(&redact(&format!("problem  {}", problem.message)))?;
         problem.hint.as_ref().map_or(Ok(()), |hint| self.ui.print(&format!("         hint: {hint}")))
     }
 

@@ -53,8 +53,9 @@ pub(crate) async fn run(args: PairArgs, ui: Ui) -> Result<u8, Problem> {
     if path.exists() {
         Config::load(&path)?;
     }
-    if let Some(file) = &args.key_file {
-        keys::check_file(file)?;
+    match &args.key_file {
+        Some(file) => keys::check_file(file)?,
+        None => ui.check_stdout()?,
     }
     let name = clean(&args.name.unwrap_or_else(folder_name), MAX_NAME);
     if name.trim().is_empty() {
@@ -71,8 +72,13 @@ pub(crate) async fn run(args: PairArgs, ui: Ui) -> Result<u8, Problem> {
     let phones = if path.exists() { Config::load(&path)? } else { Config::default() };
     pairing.phone_name = phones.free_phone_name(&pairing.phone_name);
     let phone = pairing.phone_name.clone();
-    if let Some(file) = &args.key_file {
-        keys::add_to_file(file, &phone, &paired.key)?;
+    // The key first: without it the rest is of no use.
+    match &args.key_file {
+        Some(file) => keys::add_to_file(file, &phone, &paired.key)?,
+        // Without a file, standard output is where the key is wanted.
+        None => ui
+            .print(&paired.key.to_text())
+            .map_err(|problem| problem.hint("revoke the pairing on the phone and pair again, with --key-file"))?,
     }
     config::change(&path, |edit| edit.add_phone(&pairing))?;
     ui.say(&format!("paired with {phone}; its public part is in {}, which may be committed", path.display()));
@@ -83,8 +89,6 @@ pub(crate) async fn run(args: PairArgs, ui: Ui) -> Result<u8, Problem> {
         }
         None => {
             ui.say(&format!("the key is on standard output, and nowhere else: put it into your CI's secrets as {KEY_VARIABLE}"));
-            // Without a file, standard output is where the key is wanted.
-            ui.print(&paired.key.to_text())?;
         }
     }
     Ok(0)

@@ -201,9 +201,12 @@ impl Phone {
         let (pairing, seed_id) = (*id, sealed.id);
         let answer = Answer { result, codes: 0, outcome: HistoryOutcome::Enrolled };
         self.answer(id, answer, ctx, move |state| {
-            sealed.enter(state);
+            sealed.enter(state, true);
             if decided.grant {
                 state.set_grant(&pairing, &seed_id, true);
+            } else {
+                // A seed that was known already may have been allowed before: the owner has just said no.
+                state.drop_grant(&pairing, &seed_id);
             }
         })
     }

@@ -28,7 +28,10 @@ pub(super) struct Sealed {
 
 impl Sealed {
     /// Adds the seed, or the new file to the seed it already is.
-    pub(super) fn enter(&self, state: &mut State) {
+    /// `relabel`: the owner has just approved the new label.
+    pub(super) fn enter(&self, state: &mut State, relabel: bool) {
+        let taken = |label: &str| state.seeds.iter().any(|seed| seed.label == label && *seed.id != self.id);
+        let label = State::free_name(&self.label, MAX_LABEL, taken);
         let digest = ByteArray::new(self.file.digest());
         match state.seed_mut(&self.id) {
             Some(seed) => {
@@ -36,10 +39,13 @@ impl Sealed {
                 seed.files.push(digest);
                 let surplus = seed.files.len().saturating_sub(MAX_FILES);
                 seed.files.drain(..surplus);
+                if relabel {
+                    seed.label = label;
+                }
             }
             None => state.seeds.push(Seed {
                 id: Id::new(self.id),
-                label: State::free_name(&self.label, MAX_LABEL, |label| state.seeds.iter().any(|seed| seed.label == label)),
+                label,
                 files: vec![digest],
                 fingerprint: ByteArray::new(self.fingerprint),
                 created: self.created,
@@ -63,7 +69,7 @@ impl Phone {
     ) -> Result<SealedSeed, PhoneError> {
         self.check_unlock(unlock)?;
         let sealed = self.seal_seed(otpauth, recipients, unlock, ctx)?;
-        self.transact(ctx, |state| sealed.enter(state))?;
+        self.transact(ctx, |state| sealed.enter(state, true))?;
         Ok(sealed.file)
     }
 
@@ -82,7 +88,7 @@ impl Phone {
             None => self.room_for(opened.seed_id)?,
         };
         let sealed = Sealed { id, file, label: opened.otpauth.label(), fingerprint, created: opened.created };
-        self.transact(ctx, |state| sealed.enter(state))?;
+        self.transact(ctx, |state| sealed.enter(state, false))?;
         self.seeds().into_iter().find(|seed| seed.id == id).ok_or(PhoneError::NoSuchSeed)
     }
 

@@ -150,8 +150,13 @@ impl State {
         self.grants.iter().find(|grant| *grant.pairing == *pairing && *grant.seed == *seed).map(|grant| grant.allowed)
     }
 
-    pub(super) fn set_grant(&mut self, pairing: &PairingId, seed: &[u8; 16], allowed: bool) {
+    /// Nobody has decided any more.
+    pub(super) fn drop_grant(&mut self, pairing: &PairingId, seed: &[u8; 16]) {
         self.grants.retain(|grant| *grant.pairing != *pairing || *grant.seed != *seed);
+    }
+
+    pub(super) fn set_grant(&mut self, pairing: &PairingId, seed: &[u8; 16], allowed: bool) {
+        self.drop_grant(pairing, seed);
         self.grants.push(Grant { pairing: Id::new(*pairing), seed: Id::new(*seed), allowed });
     }
 

@@ -6,7 +6,7 @@ use countersign_mobile::Authenticator;
 
 use crate::{
     console::{Console, Events},
-    keychain::PassphraseKeychain,
+    keychain::{self, PassphraseKeychain},
     state::{StateDir, state_path},
 };
 
@@ -20,6 +20,12 @@ impl App {
     /// Sets a new authenticator up.
     pub(crate) fn create(state: Option<PathBuf>, name: String) -> anyhow::Result<Self> {
         let dir = Arc::new(StateDir::create(&state_path(state)?)?);
+        // New keys in place of old ones would make every sealed seed worthless.
+        if keychain::is_there(&dir).map_err(|problem| anyhow::anyhow!(problem))? {
+            anyhow::bail!(
+                "the state folder has keys already; restore its file 'state' from a backup, or choose another folder with --state"
+            );
+        }
         let (console, keychain, events) = around(&dir, false)?;
         Ok(Self { authenticator: Authenticator::create(name, dir, keychain, events)?, console })
     }

@@ -127,6 +127,10 @@ impl Console {
     /// # Errors
     /// Every variant of [`NoAnswer`].
     pub(crate) fn ask(self: &Arc<Self>, text: &str, secret: bool) -> Result<Zeroizing<String>, NoAnswer> {
+        if self.terminal {
+            // What was typed before the question was on screen does not answer it.
+            let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
+        }
         output::question(text);
         let hidden = (secret && self.terminal).then(Hidden::begin).flatten();
         let answer = self.line();

@@ -17,6 +17,11 @@ const LOG_N: u8 = 15;
 const DEVICE: &str = "device.key";
 const UNLOCK: &str = "unlock.age";
 
+/// Whether a folder has keys already.
+pub(crate) fn is_there(dir: &StateDir) -> Result<bool, String> {
+    Ok(dir.read(DEVICE)?.is_some() || dir.read(UNLOCK)?.is_some())
+}
+
 /// Asks for the passphrase each time; or once, if the person is about to be asked several times in a row.
 pub(crate) struct PassphraseKeychain {
     dir: Arc<StateDir>,

@@ -143,9 +143,12 @@ fn decide(app: &App, request: &PendingRequest) -> anyhow::Result<Asked> {
     }
     let number = loop {
         let number = ask!(app, request, "number shown in the job's log (or: deny [reason])", false);
-        if !number.trim().is_empty() {
-            break number;
+        // What is no number at all is a slip, not a guess.
+        let digits: String = number.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+        if digits.len() == usize::from(request.digits) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            break digits;
         }
+        note(&format!("type the {} digits", request.digits));
     };
     let codes = if request.codes > 1 { Some(ask_codes(app, request)?) } else { None };
     let codes = match codes {
