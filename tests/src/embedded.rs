@@ -10,7 +10,7 @@ use countersign::{
     ask::Phone,
     pair::{PairUi, pair},
 };
-use countersign_core::{pairing::PairingCode, seed::SealedSeed};
+use countersign_core::{pairing::PairingCode, relay::RelayUrl, seed::SealedSeed};
 use countersign_mobile::{
     Authenticator, Event, Keychain, KeychainError, LinkState, Observer, ObserverError, PairingUi, Storage, StorageError,
 };
@@ -39,9 +39,7 @@ impl Embedded {
     /// # Panics
     /// If any of it fails: nothing outside this process is needed.
     pub async fn start() -> Self {
-        let relay = Relay::bind(Config::default()).await.unwrap();
-        let url = relay.origin().clone();
-        tokio::spawn(relay.serve(pending::<()>()));
+        let url = start_relay().await;
         let (told, mut events) = unbounded_channel();
         let phone =
             Authenticator::create("demo phone".into(), Arc::<Memory>::default(), Arc::<Keys>::default(), Arc::new(Told(told))).unwrap();
@@ -70,6 +68,19 @@ impl Embedded {
     pub fn job(&self) -> Phone {
         Phone { pairing: self.pairing.clone(), key: self.key.parse().unwrap() }
     }
+}
+
+/// A relay in a thread of its own, named `relay`, until the program ends.
+async fn start_relay() -> RelayUrl {
+    let (started, url) = oneshot::channel();
+    let serve = async move {
+        let relay = Relay::bind(Config::default()).await.unwrap();
+        started.send(relay.origin().clone()).unwrap();
+        relay.serve(pending::<()>()).await;
+    };
+    let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(serve);
+    std::thread::Builder::new().name("relay".into()).spawn(run).unwrap();
+    url.await.unwrap()
 }
 
 /// The laptop's screen and keyboard, wired to the phone's camera and screen.

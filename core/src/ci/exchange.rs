@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use rand_core::{CryptoRng, RngCore};
 
 use super::{
-    Approval, CiPairing, Event, Failure, Finished,
+    Approval, Ask, CiPairing, Event, Failure, Finished,
     session::{Acked, AwaitAck, AwaitResult},
 };
 use crate::{
@@ -13,10 +13,9 @@ use crate::{
     keys::{CiKey, Secret32},
     relay::{Circuit, CloseReason, ErrorCode, Frame, Nonce, OpenProof},
     request::{
-        AckState, Artefact, CancelReason, Enroll, Hints, MAX_TTL, Operation, Outcome, PhoneMessage, RESUME, Request, RequestResult, Status,
+        AckState, Artefact, CancelReason, MAX_TTL, Operation, Outcome, PhoneMessage, RESUME, Request, RequestResult, Status,
         WAIT_REFRESH_MS,
     },
-    seed::SealedSeed,
     text::{MAX_NAME, MAX_REASON, clean},
     time::Now,
 };
@@ -29,47 +28,6 @@ const BUSY_PAUSE_MS: u64 = 5_000;
 const LONGEST_BUSY_PAUSE_MS: u64 = 30_000;
 /// Before the human is asked, a relay that can't be reached is given up after this, milliseconds.
 const RELAY_PATIENCE_MS: u64 = 30_000;
-
-/// What to ask for; texts are cleaned and cut when they are sent.
-#[derive(Debug, Clone)]
-pub struct Ask {
-    /// What for.
-    pub operation: Operation,
-    /// The sealed seed, if `operation` is `Code`.
-    pub sealed: Option<SealedSeed>,
-    /// Codes wanted, 1 to 20.
-    pub codes: u8,
-    /// What CI calls the seed.
-    pub seed_name: String,
-    /// Why.
-    pub reason: String,
-    /// What is about to be released.
-    pub artefact: Option<Artefact>,
-    /// Claims of the platform.
-    pub hints: Hints,
-    /// The new seed, if `operation` is `Enroll`.
-    pub enroll: Option<Enroll>,
-    /// Give up after this, milliseconds.
-    pub timeout_ms: u64,
-}
-
-impl Ask {
-    /// An ask with nothing but an operation and a timeout.
-    #[must_use]
-    pub fn new(operation: Operation, timeout_ms: u64) -> Self {
-        Self {
-            operation,
-            sealed: None,
-            codes: 1,
-            seed_name: String::new(),
-            reason: String::new(),
-            artefact: None,
-            hints: Hints::default(),
-            enroll: None,
-            timeout_ms,
-        }
-    }
-}
 
 /// What the shell is to do, in this order.
 #[derive(Debug, PartialEq, Eq)]
