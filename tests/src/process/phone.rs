@@ -1,11 +1,16 @@
 //! `countersign-phone`.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::{Ended, Running, program};
 
 /// The state folder of a terminal phone.
 pub struct PhoneFolder {
+    /// A certificate to trust besides those of the system.
+    pub root: Option<PathBuf>,
     folder: tempfile::TempDir,
     passphrase: String,
 }
@@ -17,7 +22,7 @@ impl PhoneFolder {
     /// If `init` fails.
     #[must_use]
     pub fn init(name: &str) -> Self {
-        let phone = Self { folder: tempfile::tempdir().unwrap(), passphrase: "correct horse".into() };
+        let phone = Self { root: None, folder: tempfile::tempdir().unwrap(), passphrase: "correct horse".into() };
         let mut running = phone.run(&["init", "--name", name]);
         running.say(&phone.passphrase);
         running.say(&phone.passphrase);
@@ -42,6 +47,9 @@ impl PhoneFolder {
     #[must_use]
     pub fn run(&self, args: &[&str]) -> Running {
         let mut command = Command::new(program("countersign-phone"));
+        if let Some(root) = &self.root {
+            command.env("SSL_CERT_FILE", root);
+        }
         command.arg("--state").arg(self.folder.path().join("state")).args(args);
         Running::start(command)
     }

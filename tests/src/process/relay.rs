@@ -23,8 +23,17 @@ impl RelayProcess {
     /// If it does not say that it listens.
     #[must_use]
     pub fn listen(address: &str) -> Self {
+        Self::with(&["--listen", address])
+    }
+
+    /// Starts one with these arguments.
+    ///
+    /// # Panics
+    /// If it does not say that it listens.
+    #[must_use]
+    pub fn with(args: &[&str]) -> Self {
         let mut command = Command::new(program("countersign-relay"));
-        command.args(["--listen", address]);
+        command.args(args);
         let mut running = Running::start(command);
         let line = running.wait_for_line("listening on ");
         Self { url: line.trim_start_matches("listening on ").to_owned(), running }

@@ -91,6 +91,9 @@ impl Setting {
         let mut command = Command::new(program("countersign"));
         command.args(args).current_dir(self.laptop.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap());
+        if let Some(root) = &self.phone.root {
+            command.env("SSL_CERT_FILE", root);
+        }
         if self.key_file().exists() && args.first() != Some(&"pair") {
             command.env("COUNTERSIGN_KEY_FILE", self.key_file());
         }
