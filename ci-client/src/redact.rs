@@ -16,8 +16,10 @@ pub(crate) fn redact(text: &str) -> String {
         // A path or a word: it ends where a message goes on.
         let length = secret.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`')).unwrap_or(secret.len());
         let end = at + length;
-        // The bare beginning is no secret: our own messages name it.
-        kept.push_str(if length > beginning.len() + 4 { INSTEAD } else { text.get(at..end).unwrap_or_default() });
+        let word = text.get(at..end).unwrap_or_default();
+        // The bare beginning is no secret, nor is a URI without one: our own messages name both.
+        let is_secret = if beginning.contains("://") { word.contains('=') } else { length > beginning.len() + 4 };
+        kept.push_str(if is_secret { INSTEAD } else { word });
         rest = end;
     }
     kept.push_str(text.get(rest..).unwrap_or_default());
@@ -33,6 +35,7 @@ mod tests {
         assert_eq!(redact("cannot read COUNTERSIGN-KEY-1QQQQQ: no such file"), "cannot read [a secret, left out] no such file");
         assert_eq!(redact("'otpauth://totp/a?secret=B' and AGE-SECRET-KEY-1XYZUV"), "'[a secret, left out]' and [a secret, left out]");
         assert_eq!(redact("must start with COUNTERSIGN-KEY-1"), "must start with COUNTERSIGN-KEY-1");
+        assert_eq!(redact("one line, otpauth://totp/..."), "one line, otpauth://totp/...");
         assert_eq!(redact("häuser, nothing here"), "häuser, nothing here");
     }
 }
