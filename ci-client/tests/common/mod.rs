@@ -309,7 +309,7 @@ impl World {
         let world = Self::paired();
         let end = world.enroll();
         assert_eq!((end.code, end.stdout.as_str()), (Some(0), ""), "{}", end.stderr);
-        world.phone.wait_for(HistoryOutcome::Used);
+        world.phone.wait_for(HistoryOutcome::Enrolled);
         world
     }
 
