@@ -21,7 +21,8 @@ impl App {
     pub(crate) fn create(state: Option<PathBuf>, name: String) -> anyhow::Result<Self> {
         let dir = Arc::new(StateDir::create(&state_path(state)?)?);
         // New keys in place of old ones would make every sealed seed worthless.
-        if keychain::is_there(&dir).map_err(|problem| anyhow::anyhow!(problem))? {
+        let is_lost = || Ok::<_, String>(!dir.has_state()? && keychain::is_there(&dir)?);
+        if is_lost().map_err(|problem| anyhow::anyhow!(problem))? {
             anyhow::bail!(
                 "the state folder has keys already; restore its file 'state' from a backup, or choose another folder with --state"
             );

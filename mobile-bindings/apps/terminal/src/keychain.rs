@@ -17,9 +17,9 @@ const LOG_N: u8 = 15;
 const DEVICE: &str = "device.key";
 const UNLOCK: &str = "unlock.age";
 
-/// Whether a folder has keys already.
+/// Whether a folder has an unlock key already: seeds may be sealed to it.
 pub(crate) fn is_there(dir: &StateDir) -> Result<bool, String> {
-    Ok(dir.read(DEVICE)?.is_some() || dir.read(UNLOCK)?.is_some())
+    Ok(dir.read(UNLOCK)?.is_some())
 }
 
 /// Asks for the passphrase each time; or once, if the person is about to be asked several times in a row.

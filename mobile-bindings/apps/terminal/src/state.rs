@@ -65,6 +65,11 @@ impl StateDir {
         Ok(dir)
     }
 
+    /// Whether an authenticator was set up here and its state is still there.
+    pub(crate) fn has_state(&self) -> Result<bool, String> {
+        Ok(self.read(STATE)?.is_some())
+    }
+
     /// The bytes of a file; nothing if there is no such file.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
         let file = self.path.join(name);

@@ -121,6 +121,15 @@ fn setting_up_needs_a_passphrase_and_can_be_repeated() {
 }
 
 #[test]
+fn keys_without_their_state_are_not_replaced() {
+    let phone = Phone::set_up();
+    let unlock = fs::read(phone.file("unlock.age")).unwrap();
+    fs::remove_file(phone.file("state")).unwrap();
+    phone.run(&["init"], "correct horse\n").fails("has keys already");
+    assert_eq!(fs::read(phone.file("unlock.age")).unwrap(), unlock);
+}
+
+#[test]
 fn a_seed_is_sealed_listed_and_imported() {
     let phone = Phone::set_up();
     let line = phone.enroll();
