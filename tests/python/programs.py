@@ -1,5 +1,6 @@
 """Child programs that a test talks to line by line."""
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,9 @@ class Program:
 
     def __init__(self, *arguments):
         self.child = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                      text=True, cwd=HERE)
+                                      text=True, cwd=HERE,
+                                      # A shell in the background has its children ignore SIGINT.
+                                      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
     def line(self, start=""):
         line = self.child.stdout.readline()
