@@ -44,12 +44,12 @@ impl Switch {
     pub(super) fn circuits_to(&self, mailbox: &Mailbox) -> Vec<(CircuitId, TicketId)> {
         let Some(phone) = self.homes.get(mailbox).map(|home| home.conn) else { return Vec::new() };
         let Some(connection) = self.connections.get(&phone) else { return Vec::new() };
-        let ticket = |(number, slot): (&Number, &Slot)| {
-            let Slot::Joined(id) = *slot else { return None };
+        let ticket = |(number, slot): (Number, Slot)| {
+            let Slot::Joined(id) = slot else { return None };
             let circuit = self.circuits.table.get(&id)?;
             let (to, ticket_id) = circuit.ticket?;
             // A connection may open a circuit to itself: only the answering end counts.
-            (to == *mailbox && circuit.ends.1 == (phone, *number)).then_some((id, ticket_id))
+            (to == *mailbox && circuit.ends.1 == (phone, number)).then_some((id, ticket_id))
         };
         connection.slots.iter().filter_map(ticket).collect()
     }
@@ -60,7 +60,7 @@ impl Switch {
         self.circuits.next += 1;
         for (conn, number) in [circuit.ends.0, circuit.ends.1] {
             if let Some(connection) = self.connections.get_mut(&conn) {
-                connection.slots.insert(number, Slot::Joined(id));
+                connection.slots.set(number, Slot::Joined(id));
             }
         }
         if let Some(home) = circuit.ticket.and_then(|(mailbox, _)| self.homes.get_mut(&mailbox)) {

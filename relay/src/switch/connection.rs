@@ -1,7 +1,5 @@
 //! What the switch knows about one connection.
 
-use std::collections::{HashMap, HashSet};
-
 use countersign_core::relay::{Circuit, ErrorCode, Mailbox, Nonce, RELAY_CIRCUIT, Rendezvous};
 
 use super::{circuit::CircuitId, milliseconds};
@@ -21,11 +19,44 @@ pub(super) enum Slot {
     Meeting(Rendezvous),
 }
 
+/// The circuits of one connection; at most `max_circuits_per_connection`, so a search through all is quick.
+#[derive(Default)]
+pub(super) struct Slots(Vec<(Circuit, Slot)>);
+
+impl Slots {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn at(&self, number: Circuit) -> Option<Slot> {
+        self.0.iter().find(|(other, _)| *other == number).map(|(_, slot)| *slot)
+    }
+
+    /// Takes a number that is not in use, or gives one that is another meaning.
+    pub(super) fn set(&mut self, number: Circuit, slot: Slot) {
+        self.remove(number);
+        self.0.push((number, slot));
+    }
+
+    pub(super) fn remove(&mut self, number: Circuit) {
+        self.0.retain(|(other, _)| *other != number);
+        if self.0.is_empty() {
+            // An idle phone keeps no memory of busier times.
+            self.0 = Vec::new();
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Circuit, Slot)> {
+        self.0.iter().copied()
+    }
+}
+
 pub(super) struct Connection {
     pub(super) network: Network,
     pub(super) nonce: Nonce,
-    pub(super) mailboxes: HashSet<Mailbox>,
-    pub(super) slots: HashMap<Circuit, Slot>,
+    /// Usually one: an idle phone is to cost little.
+    pub(super) mailboxes: Vec<Mailbox>,
+    pub(super) slots: Slots,
     /// Bytes of INCOMING that it may still be given in this second.
     pub(super) budget: usize,
     since: u64,
@@ -40,8 +71,8 @@ impl Connection {
             nonce,
             budget: MAX_INCOMING_PER_SECOND,
             since,
-            mailboxes: HashSet::new(),
-            slots: HashMap::new(),
+            mailboxes: Vec::new(),
+            slots: Slots::default(),
             proofs: 0,
             next: RELAY_CIRCUIT,
         }
@@ -58,7 +89,7 @@ impl Connection {
 
     /// Checks a number chosen by the end: without the relay's bit, and not in use.
     pub(super) fn check_number(&self, number: Circuit) -> Result<(), ErrorCode> {
-        if number & RELAY_CIRCUIT != 0 || self.slots.contains_key(&number) { Err(ErrorCode::Malformed) } else { Ok(()) }
+        if number & RELAY_CIRCUIT != 0 || self.slots.at(number).is_some() { Err(ErrorCode::Malformed) } else { Ok(()) }
     }
 
     /// A number for INCOMING, not in use.
@@ -66,7 +97,7 @@ impl Connection {
         loop {
             let number = self.next;
             self.next = self.next.wrapping_add(1) | RELAY_CIRCUIT;
-            if !self.slots.contains_key(&number) {
+            if self.slots.at(number).is_none() {
                 return number;
             }
         }

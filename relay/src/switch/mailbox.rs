@@ -40,7 +40,10 @@ impl Switch {
             return Err(ErrorCode::Limit);
         }
         self.denied = self.denied - replaced + deny.len();
-        connection.mailboxes.insert(mailbox);
+        if !connection.mailboxes.contains(&mailbox) {
+            connection.mailboxes.reserve_exact(1);
+            connection.mailboxes.push(mailbox);
+        }
         match self.homes.get_mut(&mailbox) {
             Some(home) if home.conn == conn => home.deny = deny.into(),
             _ => {
@@ -61,7 +64,7 @@ impl Switch {
         }
         let Some(old) = self.homes.remove(mailbox) else { return };
         if let Some(connection) = self.connections.get_mut(&old.conn) {
-            connection.mailboxes.remove(mailbox);
+            connection.mailboxes.retain(|other| other != mailbox);
         }
         self.send(old.conn, &Frame::Evicted { mailbox: *mailbox });
     }

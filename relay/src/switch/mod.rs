@@ -196,7 +196,7 @@ impl Switch {
                 self.denied -= home.deny.len();
             }
         }
-        for (number, slot) in connection.slots {
+        for (number, slot) in connection.slots.iter() {
             match slot {
                 Slot::Joined(id) => self.end_circuit(id, CloseReason::PeerGone, Some((conn, number))),
                 Slot::Waiting(mailbox) => self.waiting.remove(&mailbox, conn, number),
@@ -218,12 +218,12 @@ impl Switch {
     }
 
     fn slot(&self, conn: ConnId, number: Circuit) -> Option<Slot> {
-        self.connections.get(&conn)?.slots.get(&number).copied()
+        self.connections.get(&conn)?.slots.at(number)
     }
 
     fn drop_slot(&mut self, conn: ConnId, number: Circuit) {
         if let Some(connection) = self.connections.get_mut(&conn) {
-            connection.slots.remove(&number);
+            connection.slots.remove(number);
         }
     }
 }

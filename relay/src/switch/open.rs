@@ -61,7 +61,7 @@ impl Switch {
             return Ok(());
         }
         if let Some(connection) = self.connections.get_mut(&conn) {
-            connection.slots.insert(number, Slot::Waiting(mailbox));
+            connection.slots.set(number, Slot::Waiting(mailbox));
         }
         self.send(conn, &Frame::Waiting { circuit: number });
         Ok(())

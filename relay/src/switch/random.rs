@@ -24,8 +24,8 @@ impl Switch {
             for mailbox in &connection.mailboxes {
                 assert_eq!(self.homes[mailbox].conn, *conn);
             }
-            joined += connection.slots.values().filter(|slot| matches!(slot, Slot::Joined(_))).count();
-            waiting += connection.slots.values().filter(|slot| matches!(slot, Slot::Waiting(_))).count();
+            joined += connection.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Joined(_))).count();
+            waiting += connection.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Waiting(_))).count();
         }
         assert_eq!(joined, 2 * self.circuits.len());
         assert_eq!(waiting, self.waiting.len());

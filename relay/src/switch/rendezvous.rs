@@ -110,7 +110,7 @@ impl Switch {
             return Ok(());
         }
         match self.meetings.meet(rendezvous, end, role, connection.network, now.mono) {
-            Met::Waits => drop(connection.slots.insert(number, Slot::Meeting(rendezvous))),
+            Met::Waits => connection.slots.set(number, Slot::Meeting(rendezvous)),
             Met::Taken => self.refuse(end, CloseReason::RendezvousTaken),
             Met::Full => self.refuse(end, CloseReason::Limit),
             Met::With(other) => {
