@@ -8,7 +8,7 @@ use std::{
 
 use countersign_core::relay::{RelayUrl, RelayUrlError};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
-use tokio_rustls::{TlsAcceptor, rustls};
+use tokio_rustls::rustls;
 
 use crate::limits::Limits;
 
@@ -97,17 +97,21 @@ pub(crate) fn default_origins(address: SocketAddr, tls: bool) -> Result<Vec<Rela
 }
 
 /// Reads certificate and key, with ring as the provider, TLS 1.2 and 1.3.
-pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, RelayError> {
+pub(crate) fn server_config(files: &TlsFiles) -> Result<rustls::ServerConfig, RelayError> {
     let pem = |file: &PathBuf, source| RelayError::Pem { file: file.clone(), source };
     let chain = CertificateDer::pem_file_iter(&files.cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|source| pem(&files.cert, source))?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| pem(&files.key, source))?;
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    // Resumption costs the relay no memory: the ticket holds everything.
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    config.ticketer = rustls::crypto::ring::Ticketer::new()?;
+    config.send_tls13_tickets = 1;
+    Ok(config)
 }
 
 #[cfg(test)]

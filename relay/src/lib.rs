@@ -23,16 +23,14 @@
 //!
 //! [`switch::Switch`] is the pure part, for tests in virtual time.
 
-mod admission;
 mod config;
-mod handshake;
-mod hub;
+mod engine;
 pub mod limits;
 mod network;
-mod queue;
 mod server;
-mod session;
 pub mod switch;
+mod tls;
+mod websocket;
 
 pub use config::{Config, RelayError, TlsFiles};
 pub use server::Relay;

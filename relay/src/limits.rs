@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const MAX_FRAME: usize = countersign_core::relay::MAX_FRAME;
 /// From accepting a connection to the end of its TLS and WebSocket handshakes.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest head of the HTTP request that opens a connection, in bytes.
+pub const MAX_HEAD: usize = 8 * 1024;
 /// From HELLO to a first PROVE, OPEN or MEET.
 pub const AUTH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Oldest age of a connection.
@@ -14,6 +16,8 @@ pub const MAX_SESSION: Duration = Duration::from_secs(24 * 60 * 60);
 pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it waits for anything to come back, and for a blocked write.
 pub const PONG_TIMEOUT: Duration = Duration::from_secs(20);
+/// From the first byte of a message to its last.
+pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection that is being closed may take to read its last frames; also the drain at shutdown.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Most mailboxes proven on one connection.
@@ -56,16 +60,26 @@ pub const MAX_INCOMING_PER_SECOND: usize = 32 * 1024;
 /// Bytes queued for one connection; a reader that falls behind further is cut.
 pub const OUT_QUEUE: usize = 64 * 1024;
 
+/// Bytes of TLS records and handshake messages kept until they are whole, for one connection.
+pub const MAX_TLS_HELD: usize = 20 * 1024;
+/// Bytes read from one connection in a second; the rest stays in the network until the next one.
+pub const MAX_READ_PER_SECOND: usize = 1024 * 1024;
+/// Bytes that all connections together may hold: messages that are not whole yet, and what their ends do not read. One that
+/// wants more is cut.
+pub const MAX_HELD: usize = 64 * 1024 * 1024;
+
 /// The limits that a running relay keeps. `Default` gives the constants of this module.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each field is the constant of the same name")]
 pub struct Limits {
     pub handshake_timeout: Duration,
+    pub max_head: usize,
     pub auth_timeout: Duration,
     pub max_session: Duration,
     pub ping_interval: Duration,
     pub pong_timeout: Duration,
+    pub message_timeout: Duration,
     pub close_timeout: Duration,
     pub max_mailboxes_per_connection: usize,
     pub max_denied: usize,
@@ -85,16 +99,20 @@ pub struct Limits {
     pub max_connections: usize,
     pub max_open_rate_table: usize,
     pub out_queue: usize,
+    pub max_read_per_second: usize,
+    pub max_held: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             handshake_timeout: HANDSHAKE_TIMEOUT,
+            max_head: MAX_HEAD,
             auth_timeout: AUTH_TIMEOUT,
             max_session: MAX_SESSION,
             ping_interval: PING_INTERVAL,
             pong_timeout: PONG_TIMEOUT,
+            message_timeout: MESSAGE_TIMEOUT,
             close_timeout: CLOSE_TIMEOUT,
             max_mailboxes_per_connection: MAX_MAILBOXES_PER_CONNECTION,
             max_denied: MAX_DENIED,
@@ -114,6 +132,8 @@ impl Default for Limits {
             max_connections: MAX_CONNECTIONS,
             max_open_rate_table: MAX_OPEN_RATE_TABLE,
             out_queue: OUT_QUEUE,
+            max_read_per_second: MAX_READ_PER_SECOND,
+            max_held: MAX_HELD,
         }
     }
 }

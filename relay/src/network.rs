@@ -19,6 +19,13 @@ impl From<IpAddr> for Network {
     }
 }
 
+impl Network {
+    /// The address, or the first one of the /64.
+    pub(crate) fn address(self) -> IpAddr {
+        self.0
+    }
+}
+
 /// How many of something each network has; networks with none take no memory.
 #[derive(Debug, Default)]
 pub(crate) struct PerNetwork(HashMap<Network, usize>);

@@ -209,7 +209,7 @@ async fn raw(relay: &Running, path: &str, websocket: bool) -> (TcpStream, String
 #[tokio::test]
 async fn http_gets_a_sentence() {
     let relay = Running::start(Config::default()).await;
-    for (path, websocket, status) in [("/", true, "404 "), ("/v1/", true, "404 "), ("/", false, "426 "), ("/v1", false, "426 ")] {
+    for (path, websocket, status) in [("/", true, "404 "), ("/v1/", true, "404 "), ("/", false, "404 "), ("/v1", false, "426 ")] {
         let (mut stream, mut answer) = raw(&relay, path, websocket).await;
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answer}");

@@ -1,0 +1,330 @@
+//! The shell around the switch: one loop that owns every connection and moves bytes between sockets and the switch.
+
+mod conn;
+mod deadlines;
+mod input;
+mod ready;
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use countersign_core::{relay::RelayUrl, time::Now};
+use slab::Slab;
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::ServerConfig;
+
+use self::{
+    conn::{Conn, Gone, Phase, Read},
+    deadlines::Deadlines,
+    ready::{ConnWaker, Ready},
+};
+use crate::{
+    limits::Limits,
+    network::{Network, PerNetwork},
+    switch::{ConnId, Output, Switch},
+    tls::Tls,
+    websocket,
+};
+
+/// Bytes read at once. All connections share the buffer.
+const READ_BUFFER: usize = 64 * 1024;
+/// How often one connection is read from before the others have their turn.
+const READS_PER_TURN: usize = 4;
+
+/// Every connection, and the switch.
+pub(crate) struct Engine {
+    switch: Switch,
+    limits: Limits,
+    tls: Option<Arc<ServerConfig>>,
+    conns: Slab<Conn>,
+    per_network: PerNetwork,
+    deadlines: Deadlines,
+    ready: Arc<Ready>,
+    /// Connections that have read their share of this second.
+    paused: Vec<ConnId>,
+    /// Connections that broke while something was being sent to them.
+    broken: Vec<ConnId>,
+    /// What all connections hold beyond what idle ones do.
+    held: usize,
+    serial: u32,
+    started: Instant,
+    buffers: Buffers,
+}
+
+/// Used by one connection at a time, and empty in between.
+#[derive(Default)]
+struct Buffers {
+    read: Vec<u8>,
+    plain: Vec<u8>,
+    scratch: Vec<u8>,
+    batch: Vec<ConnId>,
+}
+
+impl Engine {
+    pub(crate) fn new(origins: &[RelayUrl], limits: &Limits, tls: Option<Arc<ServerConfig>>) -> Self {
+        Self {
+            switch: Switch::new(origins, limits.clone()),
+            tls,
+            conns: Slab::new(),
+            per_network: PerNetwork::default(),
+            deadlines: Deadlines::new(limits),
+            ready: Arc::default(),
+            paused: Vec::new(),
+            broken: Vec::new(),
+            held: 0,
+            serial: 0,
+            started: Instant::now(),
+            buffers: Buffers { read: vec![0; READ_BUFFER], ..Buffers::default() },
+            limits: limits.clone(),
+        }
+    }
+
+    /// Takes in a connection, or closes it if there are too many.
+    pub(crate) fn accept(&mut self, stream: TcpStream, ip: IpAddr) {
+        let network = Network::from(ip);
+        if self.conns.len() >= self.limits.max_connections {
+            return;
+        }
+        let tls = match self.tls.as_ref().map(|config| Tls::new(Arc::clone(config))).transpose() {
+            Ok(tls) => tls,
+            Err(_) => return,
+        };
+        if !self.per_network.add(network, self.limits.max_connections_per_ip) {
+            return;
+        }
+        // Frames are small and each one is waited for.
+        let _ = stream.set_nodelay(true);
+        let entry = self.conns.vacant_entry();
+        // Two connections in the same place never have the same number.
+        self.serial = self.serial.wrapping_add(1);
+        let conn = ConnId(u64::from(self.serial) << 32 | entry.key() as u64);
+        let waker = ConnWaker::new(conn, &self.ready);
+        entry.insert(Conn::new(conn, network, stream, waker, tls)).again();
+        self.deadlines.handshake.begin(conn, self.now().mono);
+    }
+
+    /// Does what the sockets that became ready are waiting for. Never waits itself.
+    pub(crate) fn turn(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.ready.wakes(cx.waker());
+        let mut batch = self.ready.take(std::mem::take(&mut self.buffers.batch));
+        for conn in batch.drain(..) {
+            self.service(conn);
+        }
+        self.buffers.batch = batch;
+        if self.conns.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Once a second.
+    pub(crate) fn tick(&mut self) {
+        let now = self.now();
+        self.switch.tick(now);
+        self.dispatch();
+        self.end_waits(now.mono);
+        for conn in std::mem::take(&mut self.paused) {
+            if let Some(conn) = self.conn(conn) {
+                conn.again();
+            }
+        }
+    }
+
+    /// Tells everybody that it is over.
+    pub(crate) fn shut_down(&mut self) {
+        self.switch.shut_down();
+        self.dispatch();
+        let strangers: Vec<_> =
+            self.conns.iter().filter(|(_, conn)| matches!(conn.phase, Phase::Head(_))).map(|(_, conn)| conn.id).collect();
+        for conn in strangers {
+            self.remove(conn);
+        }
+    }
+
+    fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Now { unix, mono: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX) }
+    }
+
+    fn conn(&mut self, id: ConnId) -> Option<&mut Conn> {
+        find(&mut self.conns, id)
+    }
+
+    /// Writes, then reads, what can be written and read.
+    fn service(&mut self, id: ConnId) {
+        let Some(conn) = self.conn(id) else { return };
+        conn.taken();
+        if conn.flush().is_err() {
+            return self.gone(id);
+        }
+        let mut buffer = std::mem::take(&mut self.buffers.read);
+        let mut reads = READS_PER_TURN;
+        while let Some(conn) = find(&mut self.conns, id) {
+            if reads == 0 {
+                conn.again();
+                break;
+            }
+            reads -= 1;
+            match conn.read(&mut buffer) {
+                Read::Later => break,
+                Read::Ended => {
+                    self.gone(id);
+                    break;
+                }
+                Read::Bytes(length) => {
+                    self.input(id, buffer.get_mut(..length).unwrap_or_default());
+                    if self.has_read_enough(id, length) {
+                        self.paused.push(id);
+                        break;
+                    }
+                }
+            }
+        }
+        self.buffers.read = buffer;
+        self.count_held(id);
+        self.dispatch();
+    }
+
+    /// Whether a connection has had its share of this second.
+    fn has_read_enough(&mut self, id: ConnId, length: usize) -> bool {
+        let second = u32::try_from(self.now().mono / 1000).unwrap_or(u32::MAX);
+        let max = self.limits.max_read_per_second;
+        let Some(conn) = self.conn(id) else { return false };
+        if conn.second != second {
+            conn.second = second;
+            conn.read = 0;
+        }
+        conn.read = conn.read.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
+        conn.read as usize > max
+    }
+
+    /// Carries out what the switch wants.
+    fn dispatch(&mut self) {
+        loop {
+            while let Some(output) = self.switch.poll_output() {
+                match output {
+                    Output::Send { conn: id, bytes } => {
+                        let Some(conn) = find(&mut self.conns, id) else { continue };
+                        if conn.send(&bytes, &mut self.buffers.scratch).is_err() || conn.unwritten() > self.limits.out_queue {
+                            self.broken.push(id);
+                        } else if conn.unwritten() > 0 {
+                            self.count_held(id);
+                        }
+                    }
+                    Output::Disconnect { conn } => self.close(conn),
+                }
+            }
+            let Some(id) = self.broken.pop() else { return };
+            self.remove(id);
+            self.switch.disconnected(id);
+        }
+    }
+
+    /// The other end has gone, or is being cut.
+    fn gone(&mut self, id: ConnId) {
+        self.remove(id);
+        self.switch.disconnected(id);
+        self.dispatch();
+    }
+
+    /// Says goodbye; the rest is up to the other end, for a while.
+    fn close(&mut self, id: ConnId) {
+        let mono = self.now().mono;
+        let Some(conn) = find(&mut self.conns, id) else { return };
+        conn.close(&mut self.buffers.scratch);
+        self.deadlines.close.begin(id, mono);
+    }
+
+    fn remove(&mut self, id: ConnId) {
+        if self.conn(id).is_none() {
+            return;
+        }
+        let conn = self.conns.remove(key(id));
+        self.held -= conn.counted;
+        self.per_network.remove(conn.network);
+        // A flood that is over leaves no memory behind.
+        if self.conns.is_empty() {
+            self.conns = Slab::new();
+        }
+    }
+
+    /// Counts what a connection holds. One that wants more when all together hold too much is cut.
+    fn count_held(&mut self, id: ConnId) {
+        let now = self.now().mono;
+        let Some(conn) = find(&mut self.conns, id) else { return };
+        let (before, held) = (conn.counted, conn.held());
+        conn.counted = held;
+        let begins = conn.held_input() > 0 && !conn.in_message && matches!(conn.phase, Phase::Open(_));
+        if begins {
+            conn.in_message = true;
+            conn.message_since = now;
+        }
+        self.held = self.held - before + held;
+        if begins {
+            self.deadlines.message.begin(id, now);
+        }
+        if held > before && self.held > self.limits.max_held {
+            self.broken.push(id);
+        }
+    }
+
+    fn end_waits(&mut self, mono: u64) {
+        while let Some(id) = self.deadlines.handshake.over(mono) {
+            if self.conn(id).is_some_and(|conn| matches!(conn.phase, Phase::Head(_))) {
+                self.remove(id);
+            }
+        }
+        while let Some(id) = self.deadlines.close.over(mono) {
+            if self.conn(id).is_some_and(|conn| matches!(conn.phase, Phase::Closing)) {
+                self.remove(id);
+            }
+        }
+        while let Some(id) = self.deadlines.pong.over(mono) {
+            if self.conn(id).is_some_and(|conn| !conn.heard || conn.stands_still()) {
+                self.gone(id);
+            }
+        }
+        while let Some(id) = self.deadlines.ping.over(mono) {
+            self.ping(id, mono);
+        }
+        while let Some(id) = self.deadlines.message.over(mono) {
+            let timeout = self.limits.message_timeout.as_millis();
+            let Some(conn) = self.conn(id) else { continue };
+            conn.in_message = false;
+            if conn.held_input() == 0 {
+                continue;
+            }
+            if u128::from(mono.saturating_sub(conn.message_since)) >= timeout {
+                self.gone(id);
+            } else {
+                self.count_held(id);
+            }
+        }
+        self.dispatch();
+    }
+
+    fn ping(&mut self, id: ConnId, mono: u64) {
+        let Some(conn) = find(&mut self.conns, id) else { return };
+        if !matches!(conn.phase, Phase::Open(_)) {
+            return;
+        }
+        conn.heard = false;
+        conn.stands_still();
+        let sent = conn.send_raw(websocket::ping().as_bytes(), &mut self.buffers.scratch);
+        self.deadlines.pong.begin(id, mono);
+        self.deadlines.ping.begin(id, mono);
+        if let Err(Gone) = sent {
+            self.gone(id);
+        }
+    }
+}
+
+fn key(id: ConnId) -> usize {
+    // The lower half; a slab of more than 2^32 connections does not fit into any memory.
+    usize::try_from(id.0 & u64::from(u32::MAX)).unwrap_or(usize::MAX)
+}
+
+fn find(conns: &mut Slab<Conn>, id: ConnId) -> Option<&mut Conn> {
+    conns.get_mut(key(id)).filter(|conn| conn.id == id)
+}
