@@ -109,6 +109,8 @@ pub fn run(plan: &Plan, progress: impl Fn(&str)) -> Report {
         progress(&format!("heartbeats of {phones} phones for {} s", plan.heartbeat.as_secs_f64()));
         report.heartbeat = Some(heartbeat::measure(&yard, phones, plan.heartbeat));
     }
+    let saturated = report.saturated();
+    report.notes.extend(saturated);
     let waited: usize = report.opens.values().flatten().map(|opens| opens.waited).sum();
     if waited > 0 {
         report.notes.push(format!("{waited} opens waited for a phone that had been given its share of first messages in that second"));
@@ -137,7 +139,7 @@ fn notes(plan: &Plan) -> Vec<String> {
     if cfg!(debug_assertions) {
         notes.push("built without optimisation: no figure means anything (cargo run --release)".to_owned());
     }
-    if plan.rounds == 1 {
+    if plan.quick {
         notes.push("a quick run: it shows that everything works, no figure means anything".to_owned());
     }
     if measures(Row::RoundTrips) || measures(Row::Latency) {

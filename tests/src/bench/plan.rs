@@ -38,8 +38,8 @@ pub struct Plan {
     pub subjects: Vec<Subject>,
     /// How often what varies is measured; the servers take turns.
     pub rounds: usize,
-    /// Pairs in the throughput rows.
-    pub circuits: usize,
+    pub(super) quick: bool,
+    pub(super) circuits: usize,
     pub(super) connections: usize,
     pub(super) large: usize,
     pub(super) opens_phones: usize,
@@ -58,6 +58,7 @@ impl Plan {
             rows: Row::ALL.to_vec(),
             subjects: Subject::ALL.to_vec(),
             rounds: 3,
+            quick: false,
             circuits: 64,
             connections: 10_000,
             large: 50_000,
@@ -74,6 +75,7 @@ impl Plan {
     pub fn quick() -> Self {
         Self {
             rounds: 1,
+            quick: true,
             connections: 200,
             large: 400,
             opens_phones: 50,

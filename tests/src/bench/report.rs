@@ -13,6 +13,7 @@ use super::{
     server::Subject,
     statistics::Series,
     table::{Table, number, percent},
+    usage::Shares,
 };
 
 /// Memory with few and with many phones on one relay.
@@ -71,7 +72,7 @@ impl Report {
     pub fn to_json(&self) -> Value {
         let mut all = Map::new();
         let mut low_high = Map::new();
-        let mut shares = Map::new();
+        let mut cpu = Map::new();
         for subject in Subject::ALL {
             let idle = self.idle.get(&subject);
             let stem = format!("idle_{}", subject.key());
@@ -87,8 +88,8 @@ impl Report {
                 let rounds = rows.get(&subject).map(|rounds| series(rounds, value));
                 all.insert(key(stem, subject), rounded(rounds.as_ref().map(Series::median), decimals));
                 if let (Some(rounds), Some(measured)) = (rounds, rows.get(&subject)) {
-                    low_high.insert(key(stem, subject), json!([rounds.spread().0, rounds.spread().1]));
-                    shares.insert(key(stem, subject), shares_of(measured.iter().map(|one| one.shares)));
+                    low_high.insert(key(stem, subject), spread_json(&rounds, decimals));
+                    cpu.insert(key(stem, subject), shares_json(shares(measured, |one| one.shares)));
                 }
             }
         }
@@ -98,9 +99,8 @@ impl Report {
             all.insert(key("open_per_s", subject), rounded(median(|one| one.per_second), 0));
             all.insert(key("open_per_core_s", subject), rounded(median(|one| one.per_second / one.shares.server), 0));
             if let Some(rounds) = rounds {
-                let spread = series(rounds, |one| one.per_second).spread();
-                low_high.insert(key("open_per_s", subject), json!([spread.0, spread.1]));
-                shares.insert(key("open_per_s", subject), shares_of(rounds.iter().map(|one| one.shares)));
+                low_high.insert(key("open_per_s", subject), spread_json(&series(rounds, |one| one.per_second), 0));
+                cpu.insert(key("open_per_s", subject), shares_json(shares(rounds, |one| one.shares)));
             }
         }
         all.insert("heartbeat_cpu".into(), rounded(self.heartbeat.map(|beat| beat.shares.server), 6));
@@ -112,11 +112,24 @@ impl Report {
         all.insert("phones_large".into(), json!(self.growth.map(|growth| growth.large)));
         all.insert("phones_large_cost".into(), rounded(self.growth.map(|growth| growth.large_cost), 1));
         all.insert("spread".into(), Value::Object(low_high));
-        all.insert("cpu".into(), Value::Object(shares));
+        all.insert("cpu".into(), Value::Object(cpu));
         all.insert("cores".into(), json!(self.cores.map(|cores| json!({ "server": cores.server, "load": cores.load }))));
         all.insert("skipped".into(), json!(self.skipped));
         all.insert("notes".into(), json!(self.notes));
         Value::Object(all)
+    }
+
+    /// Where the load was busier than the server, so that the server could do more than its figure says.
+    pub(super) fn saturated(&self) -> Vec<String> {
+        const BUSY: f64 = 0.97;
+        const IDLE: f64 = 0.9;
+        let trips = self.round_trips.iter().map(|(subject, rounds)| ("4 KiB round trips", *subject, shares(rounds, |one| one.shares)));
+        let opens = self.opens.iter().map(|(subject, rounds)| ("whole opens", *subject, shares(rounds, |one| one.shares)));
+        trips
+            .chain(opens)
+            .filter(|(_, _, shares)| shares.load > BUSY && shares.server < IDLE)
+            .map(|(what, subject, _)| format!("{what}, {subject}: the load was the bottleneck, the server could do more"))
+            .collect()
     }
 
     /// The table.
@@ -165,6 +178,7 @@ impl Report {
         for (subject, rounds) in rows {
             let values = series(rounds, value);
             let (low, high) = values.spread();
+            let used = shares(rounds, |one| one.shares);
             let aim = match (subject, std::ptr::eq(rows, &self.latency)) {
                 (Subject::Ws, true) => "<= 1.10 of TCP",
                 (Subject::Ws, false) => ">= 0.85 of TCP, >= haproxy",
@@ -177,8 +191,8 @@ impl Report {
                     number(low, decimals),
                     number(high, decimals),
                     tcp.map_or(String::new(), |tcp| number(values.median() / tcp, 2)),
-                    percent(series(rounds, |one| one.shares.server).median(), 0),
-                    percent(series(rounds, |one| one.shares.load).median(), 0),
+                    percent(used.server, 0),
+                    percent(used.load, 0),
                     aim.to_owned(),
                 ],
             );
@@ -192,6 +206,7 @@ impl Report {
         for (subject, rounds) in &self.opens {
             let values = series(rounds, |one| one.per_second);
             let (low, high) = values.spread();
+            let used = shares(rounds, |one| one.shares);
             table.row(
                 &subject.to_string(),
                 [
@@ -199,8 +214,8 @@ impl Report {
                     number(low, 0),
                     number(high, 0),
                     number(series(rounds, |one| one.per_second / one.shares.server).median(), 0),
-                    percent(series(rounds, |one| one.shares.server).median(), 0),
-                    percent(series(rounds, |one| one.shares.load).median(), 0),
+                    percent(used.server, 0),
+                    percent(used.load, 0),
                     if *subject == Subject::Ws { ">= 2,000 a core".to_owned() } else { String::new() },
                 ],
             );
@@ -223,9 +238,18 @@ impl Report {
     }
 }
 
-fn shares_of(all: impl Iterator<Item = super::usage::Shares>) -> Value {
-    let (server, load): (Vec<_>, Vec<_>) = all.map(|shares| (shares.server, shares.load)).unzip();
-    json!({ "server": rounded(Some(Series::new(server).median()), 3), "load": rounded(Some(Series::new(load).median()), 3) })
+/// The medians of both.
+fn shares<T>(rounds: &[T], shares: impl Fn(&T) -> Shares) -> Shares {
+    Shares { server: series(rounds, |one| shares(one).server).median(), load: series(rounds, |one| shares(one).load).median() }
+}
+
+fn spread_json(values: &Series, decimals: i32) -> Value {
+    let (low, high) = values.spread();
+    json!([rounded(Some(low), decimals), rounded(Some(high), decimals)])
+}
+
+fn shares_json(shares: Shares) -> Value {
+    json!({ "server": rounded(Some(shares.server), 3), "load": rounded(Some(shares.load), 3) })
 }
 
 #[cfg(test)]
@@ -233,8 +257,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::bench::usage::Shares;
-
     fn report() -> Report {
         let shares = Shares { server: 0.5, load: 0.9 };
         let trips = |per_second, p50| RoundTrips { per_second, p50, shares };
@@ -279,6 +301,16 @@ mod tests {
         let empty = Report::default().to_json();
         let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         assert_eq!(keys(&json), keys(&empty));
+    }
+
+    #[test]
+    fn a_saturated_load_is_told() {
+        let mut report = report();
+        assert!(report.saturated().is_empty());
+        for rounds in report.round_trips.values_mut() {
+            rounds.iter_mut().for_each(|one| one.shares = Shares { server: 0.7, load: 0.99 });
+        }
+        assert_eq!(report.saturated().len(), 2);
     }
 
     #[test]
