@@ -1,4 +1,5 @@
-//! The harness of Countersign's end-to-end tests: CI, relay and phone in virtual time ([`sim`]), and as real processes ([`process`]).
+//! The harness of Countersign's end-to-end tests: CI, relay and phone in virtual time ([`sim`]), and as real processes
+//! ([`process`]). [`bench`] measures the relay as a product, beside its rivals.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,6 +8,7 @@
     reason = "a test harness: whatever is not as expected must end the test loudly"
 )]
 
+pub mod bench;
 pub mod embedded;
 pub mod process;
 pub mod sim;
