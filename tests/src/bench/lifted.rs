@@ -1,4 +1,4 @@
-//! The relay with the limits of a circuit lifted, for the rows that send more through one circuit than a request ever does.
+//! The relay with the limits of a circuit and on reading lifted, for the rows that send more through one circuit than a request ever does.
 //!
 //! A circuit carries 64 messages and 64 KiB at most, so a closed loop through the real program would measure OPENs. Everything
 //! else is the program's: same library, same runtime, same allocator (this executable must have the same one).
@@ -18,6 +18,7 @@ pub fn serve(tls: Option<TlsFiles>, ready: impl FnOnce(&str)) -> Result<(), Stri
         let mut lifted = Limits::default().without_addresses();
         lifted.max_messages_per_circuit = u32::MAX;
         lifted.max_bytes_per_circuit = u32::MAX;
+        lifted.max_read_per_second = usize::MAX;
         lifted.max_connections = limits::MAX_CONNECTIONS;
         let config = Config { tls, limits: lifted, ..Config::default() };
         let relay = Relay::bind(config).await.map_err(|error| error.to_string())?;

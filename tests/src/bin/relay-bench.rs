@@ -11,6 +11,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 use countersign_relay::TlsFiles;
 use countersign_tests::bench::{Plan, Row, Subject, raise_file_limit, run, serve_relay, serve_tcp};
 
+/// The same as in `countersign-relay`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures countersign-relay beside a minimal TCP relay, haproxy and nginx, all in one run on loopback.
 ///
 /// Server and load have a core each. Build it with --release; nothing else should run meanwhile. Takes about five minutes.
