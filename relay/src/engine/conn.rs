@@ -37,6 +37,8 @@ pub(super) struct Conn {
     /// The second in which `read` bytes were taken in.
     pub(super) second: u32,
     pub(super) read: u32,
+    /// Whether nothing is read until the next second.
+    pub(super) paused: bool,
     /// Bytes counted as held, the last time they were.
     pub(super) counted: usize,
     stream: TcpStream,
@@ -87,6 +89,7 @@ impl Conn {
             message_since: 0,
             second: 0,
             read: 0,
+            paused: false,
             counted: 0,
             stream,
             waker,

@@ -28,7 +28,10 @@ impl Engine {
         }
         self.buffers.plain = plain;
         if let Err(Gone) = decrypted {
-            self.gone(id);
+            // Not cut: an alert that says why may be on its way.
+            self.close(id);
+            self.switch.disconnected(id);
+            self.dispatch();
         }
     }
 

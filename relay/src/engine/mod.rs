@@ -16,6 +16,7 @@ use countersign_core::{relay::RelayUrl, time::Now};
 use slab::Slab;
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use self::{
     conn::{Conn, Gone, Phase, Read},
@@ -126,6 +127,7 @@ impl Engine {
         self.end_waits(now.mono);
         for conn in std::mem::take(&mut self.paused) {
             if let Some(conn) = self.conn(conn) {
+                conn.paused = false;
                 conn.again();
             }
         }
@@ -133,6 +135,9 @@ impl Engine {
 
     /// Tells everybody that it is over.
     pub(crate) fn shut_down(&mut self) {
+        for (_, conn) in &mut self.conns {
+            conn.close_code = CloseCode::Away;
+        }
         self.switch.shut_down();
         self.dispatch();
         let strangers: Vec<_> =
@@ -158,6 +163,9 @@ impl Engine {
         if conn.flush().is_err() {
             return self.gone(id);
         }
+        if conn.paused {
+            return;
+        }
         let mut buffer = std::mem::take(&mut self.buffers.read);
         let mut reads = READS_PER_TURN;
         while let Some(conn) = find(&mut self.conns, id) {
@@ -174,8 +182,7 @@ impl Engine {
                 }
                 Read::Bytes(length) => {
                     self.input(id, buffer.get_mut(..length).unwrap_or_default());
-                    if self.has_read_enough(id, length) {
-                        self.paused.push(id);
+                    if self.pause(id, length) {
                         break;
                     }
                 }
@@ -186,17 +193,21 @@ impl Engine {
         self.dispatch();
     }
 
-    /// Whether a connection has had its share of this second.
-    fn has_read_enough(&mut self, id: ConnId, length: usize) -> bool {
+    /// Counts what was read. A connection that has had its share of this second is left alone until the next one.
+    fn pause(&mut self, id: ConnId, length: usize) -> bool {
         let second = u32::try_from(self.now().mono / 1000).unwrap_or(u32::MAX);
         let max = self.limits.max_read_per_second;
-        let Some(conn) = self.conn(id) else { return false };
+        let Some(conn) = find(&mut self.conns, id) else { return false };
         if conn.second != second {
             conn.second = second;
             conn.read = 0;
         }
         conn.read = conn.read.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
-        conn.read as usize > max
+        conn.paused = conn.read as usize > max;
+        if conn.paused {
+            self.paused.push(id);
+        }
+        conn.paused
     }
 
     /// Carries out what the switch wants.
