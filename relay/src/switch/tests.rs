@@ -1,5 +1,7 @@
 //! The switch in virtual time.
 
+mod drain;
+
 use std::net::IpAddr;
 
 use countersign_core::{
