@@ -2,7 +2,7 @@
 
 use countersign_core::{
     keys::{CiRoot, DeviceRoot},
-    relay::{CloseReason, Frame, MailboxProof, Nonce, OpenProof, RELAY_CIRCUIT, RelayUrl, Role, Ticket},
+    relay::{CloseReason, ErrorCode, Frame, MailboxProof, Nonce, OpenProof, RELAY_CIRCUIT, RelayUrl, Role, Ticket},
     time::Now,
 };
 use rand_chacha::{
@@ -122,8 +122,11 @@ impl Chaos {
         while let Some(output) = self.switch.poll_output() {
             match output {
                 Output::Send { conn, bytes } => {
-                    if let Frame::Hello { nonce, .. } = Frame::parse(&bytes).unwrap() {
-                        self.conns.push((conn, nonce));
+                    match Frame::parse(&bytes).unwrap() {
+                        Frame::Hello { nonce, .. } => self.conns.push((conn, nonce)),
+                        // In a drain it comes instead of HELLO.
+                        Frame::Error { code: ErrorCode::ShuttingDown } => continue,
+                        _ => {}
                     }
                     assert!(self.conns.iter().any(|(known, _)| *known == conn), "a frame for a connection that is gone");
                 }
