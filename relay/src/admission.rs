@@ -7,6 +7,15 @@ use std::{
 
 use crate::network::{Network, PerNetwork};
 
+/// Why a connection is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Too many in all.
+    Full,
+    /// Too many from this address.
+    Address,
+}
+
 /// Counts connections.
 pub(crate) struct Admission {
     counts: Mutex<Counts>,
@@ -32,14 +41,17 @@ impl Admission {
     }
 
     /// Counts a connection, or refuses it.
-    pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Admitted> {
+    pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Admitted, Refused> {
         let network = ip.into();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.total >= self.max || !counts.per_network.add(network, self.max_per_ip) {
-            return None;
+        if counts.total >= self.max {
+            return Err(Refused::Full);
+        }
+        if !counts.per_network.add(network, self.max_per_ip) {
+            return Err(Refused::Address);
         }
         counts.total += 1;
-        Some(Admitted { admission: Arc::clone(self), network })
+        Ok(Admitted { admission: Arc::clone(self), network })
     }
 }
 
@@ -61,10 +73,10 @@ mod tests {
         let ip = |last| IpAddr::from([10, 0, 0, last]);
         let first = admission.admit(ip(1));
         let _second = admission.admit(ip(1)).unwrap();
-        assert!(admission.admit(ip(1)).is_none());
+        assert_eq!(admission.admit(ip(1)).err(), Some(Refused::Address));
         let _third = admission.admit(ip(2)).unwrap();
-        assert!(admission.admit(ip(3)).is_none());
+        assert_eq!(admission.admit(ip(3)).err(), Some(Refused::Full));
         drop(first);
-        assert!(admission.admit(ip(1)).is_some());
+        assert!(admission.admit(ip(1)).is_ok());
     }
 }

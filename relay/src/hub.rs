@@ -12,14 +12,16 @@ use rand_core::OsRng;
 
 use crate::{
     limits::Limits,
+    metrics::Counters,
     queue::{Queue, Queued, queue},
-    switch::{ConnId, Output, Switch},
+    switch::{ConnId, Output, Stats, Switch},
 };
 
 pub(crate) struct Hub {
     inner: Mutex<Inner>,
     started: Instant,
     out_queue: usize,
+    pub(crate) counters: Arc<Counters>,
 }
 
 struct Inner {
@@ -31,7 +33,7 @@ struct Inner {
 impl Hub {
     pub(crate) fn new(origins: &[RelayUrl], limits: &Limits) -> Self {
         let inner = Inner { switch: Switch::new(origins, limits.clone()), queues: HashMap::new(), next: 0 };
-        Self { inner: Mutex::new(inner), started: Instant::now(), out_queue: limits.out_queue }
+        Self { inner: Mutex::new(inner), started: Instant::now(), out_queue: limits.out_queue, counters: Arc::default() }
     }
 
     /// Takes in a connection; HELLO is the first thing in its queue.
@@ -66,6 +68,23 @@ impl Hub {
     pub(crate) fn tick(&self) {
         let now = self.now();
         self.with(|switch| switch.tick(now));
+    }
+
+    pub(crate) fn drain(&self) {
+        self.with(Switch::drain);
+    }
+
+    pub(crate) fn is_drained(&self) -> bool {
+        self.lock().switch.is_drained()
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.lock().switch.stats()
+    }
+
+    /// Bytes that wait to be written.
+    pub(crate) fn queued_bytes(&self) -> u64 {
+        self.lock().queues.values().map(|queue| queue.bytes()).sum()
     }
 
     pub(crate) fn shut_down(&self) {

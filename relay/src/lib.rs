@@ -23,16 +23,25 @@
 //!
 //! [`switch::Switch`] is the pure part, for tests in virtual time.
 
+mod admin;
 mod admission;
 mod config;
 mod handshake;
 mod hub;
 pub mod limits;
+mod metrics;
 mod network;
+pub mod program;
+pub mod proxy;
 mod queue;
+mod readiness;
+mod report;
 mod server;
 mod session;
 pub mod switch;
+pub mod tls;
 
-pub use config::{Config, RelayError, TlsFiles};
+pub use config::{Config, RelayError};
+pub use program::run;
 pub use server::Relay;
+pub use tls::TlsFiles;

@@ -48,6 +48,11 @@ impl Queue {
         let _ = self.items.send(Item::Frame(frame));
     }
 
+    /// Bytes that wait.
+    pub(crate) fn bytes(&self) -> u64 {
+        u64::try_from(self.bytes.load(Ordering::Relaxed)).unwrap_or(u64::MAX)
+    }
+
     /// Nothing more will come.
     pub(crate) fn finish(&self) {
         let _ = self.items.send(Item::Finish);

@@ -1,46 +1,55 @@
-//! The shell around the switch: accepts connections, ticks, stops.
+//! The shell around the switch: accepts connections, ticks, drains.
 
 use std::{
+    future::pending,
     io,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use countersign_core::relay::RelayUrl;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
+use tracing::{info, warn};
 
 use crate::{
-    admission::{Admission, Admitted},
-    config::{Config, RelayError, acceptor, default_origins},
+    admin::{Admin, Asked},
+    admission::{Admission, Admitted, Refused},
+    config::{Config, RelayError, default_origins},
     handshake,
     hub::Hub,
-    limits::Limits,
+    limits::{ACCEPT_REST, Limits},
+    metrics::Snapshot,
+    readiness::{Readiness, State},
+    report::Report,
     session,
+    tls::ServerTls,
 };
 
 const TICK: Duration = Duration::from_secs(1);
-/// How long accept rests when the process has no more file descriptors.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// A relay that listens.
 pub struct Relay {
     listener: TcpListener,
     address: SocketAddr,
     origin: RelayUrl,
+    admin: Option<Admin>,
     shared: Arc<Shared>,
-    log: fn(&str),
 }
 
 struct Shared {
     hub: Hub,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<ServerTls>>,
     limits: Limits,
+    readiness: Readiness,
+    started: Instant,
 }
 
 impl Relay {
@@ -49,7 +58,7 @@ impl Relay {
     /// # Errors
     /// Every variant of [`RelayError`].
     pub async fn bind(config: Config) -> Result<Self, RelayError> {
-        let tls = config.tls.as_ref().map(acceptor).transpose()?;
+        let tls = config.tls.map(ServerTls::load).transpose()?.map(Arc::new);
         let missing = RelayError::OriginMissing(config.listen);
         if config.origins.is_empty() && !config.listen.ip().is_loopback() {
             return Err(missing);
@@ -59,8 +68,15 @@ impl Relay {
         let address = listener.local_addr().map_err(listen)?;
         let origins = if config.origins.is_empty() { default_origins(address, tls.is_some())? } else { config.origins };
         let origin = origins.first().cloned().ok_or(missing)?;
-        let hub = Hub::new(&origins, &config.limits);
-        Ok(Self { listener, address, origin, shared: Arc::new(Shared { hub, tls, limits: config.limits }), log: config.log })
+        let admin = match config.admin {
+            Some(address) => Some(Admin::bind(address).await.map_err(|source| RelayError::Admin { address, source })?),
+            None => None,
+        };
+        // Every connection comes from the proxy's address, so nothing can be counted by it.
+        let limits = if config.proxies.is_empty() { config.limits } else { config.limits.without_addresses() };
+        let hub = Hub::new(&origins, &limits);
+        let shared = Shared { hub, tls, limits, readiness: Readiness::default(), started: Instant::now() };
+        Ok(Self { listener, address, origin, admin, shared: Arc::new(shared) })
     }
 
     /// Where it listens, with the real port.
@@ -69,54 +85,132 @@ impl Relay {
         self.address
     }
 
+    /// Where the admin address is, with the real port; `None` if there is none, or if it is still in use by another process.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref()?.local_addr()
+    }
+
     /// The first URL it is known by.
     #[must_use]
     pub fn origin(&self) -> &RelayUrl {
         &self.origin
     }
 
-    /// Serves until `shutdown` is ready, then tells every connection, waits for at most `close_timeout` until all have read
-    /// it, and returns.
+    /// Its certificate, to be reloaded while it runs.
+    #[must_use]
+    pub fn tls(&self) -> Option<Arc<ServerTls>> {
+        self.shared.tls.clone()
+    }
+
+    /// Serves until `shutdown` is ready, then drains: [`Relay::serve_until`] without a way to cut the drain short.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, shared, log, .. } = self;
-        let admission = Admission::new(shared.limits.max_connections, shared.limits.max_connections_per_ip);
-        let mut connections = JoinSet::new();
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        tokio::pin!(shutdown);
-        let mut failing = false;
-        loop {
-            tokio::select! {
-                () = &mut shutdown => break,
-                _ = tick.tick() => shared.hub.tick(),
-                Some(_) = connections.join_next() => {}
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => {
-                        failing = false;
-                        if let Some(admitted) = admission.admit(peer.ip()) {
-                            connections.spawn(connection(stream, peer.ip(), Arc::clone(&shared), admitted));
-                        }
-                    }
-                    Err(error) if concerns_one_connection(&error) => {}
-                    // Mostly: no more file descriptors. That passes as connections end.
-                    Err(error) => {
-                        if !failing {
-                            log(&format!("cannot accept connections for now: {error}"));
-                        }
-                        failing = true;
-                        sleep(ACCEPT_REST).await;
-                    }
-                },
-            }
+        self.serve_until(shutdown, pending()).await;
+    }
+
+    /// Serves until `drain` is ready. Then the listener is closed, who has no circuit is sent elsewhere, and the others stay until
+    /// their circuits have ended, for at most the limit `drain` or until `stop` is ready. In the end every connection is told and
+    /// has `close_timeout` to read it.
+    pub async fn serve_until(self, drain: impl Future<Output = ()>, stop: impl Future<Output = ()>) {
+        let Self { listener, shared, admin, .. } = self;
+        // Answers to the last moment, and ends with this function.
+        let mut asked = JoinSet::new();
+        if let Some(admin) = admin {
+            asked.spawn(admin.serve(Arc::clone(&shared)));
         }
-        drop(listener);
+        let mut connections = JoinSet::new();
+        accept(listener, &shared, &mut connections, drain).await;
+        shared.readiness.set(State::Draining);
+        finish_circuits(&shared, &mut connections, stop).await;
         shared.hub.shut_down();
-        let drain = async { while connections.join_next().await.is_some() {} };
-        if timeout(shared.limits.close_timeout, drain).await.is_err() {
-            log("some connections did not close in time and were cut");
+        let closed = async { while connections.join_next().await.is_some() {} };
+        if timeout(shared.limits.close_timeout, closed).await.is_err() {
+            info!(event = "cut", "some connections did not close in time and were cut");
         }
         // Dropping the set cuts the rest.
     }
+}
+
+impl Asked for Shared {
+    fn state(&self) -> State {
+        self.readiness.state()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            switch: self.hub.stats(),
+            counters: Arc::clone(&self.hub.counters),
+            queued_bytes: self.hub.queued_bytes(),
+            ready: self.state() == State::Ready,
+            uptime: self.started.elapsed().as_secs(),
+            certificate_ends: self.tls.as_ref().map(|tls| tls.leaf().not_after),
+        }
+    }
+}
+
+/// Takes connections until `drain` is ready; then the port is free for a successor.
+async fn accept(listener: TcpListener, shared: &Arc<Shared>, connections: &mut JoinSet<()>, drain: impl Future<Output = ()>) {
+    let admission = Admission::new(shared.limits.max_connections, shared.limits.max_connections_per_ip);
+    let counters = &shared.hub.counters;
+    let mut report = Report::default();
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio::pin!(drain);
+    loop {
+        tokio::select! {
+            () = &mut drain => break,
+            _ = tick.tick() => {
+                shared.hub.tick();
+                report.tick(&shared.hub.stats(), counters, Instant::now());
+            }
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    if shared.readiness.set(State::Ready) == State::NoFiles {
+                        info!(event = "accepting_again", "new connections are taken again");
+                    }
+                    match admission.admit(peer.ip()) {
+                        Ok(admitted) => {
+                            counters.accepted.add_one();
+                            connections.spawn(connection(stream, peer.ip(), Arc::clone(shared), admitted));
+                        }
+                        Err(Refused::Full) => counters.refused_full.add_one(),
+                        Err(Refused::Address) => counters.refused_address.add_one(),
+                    }
+                }
+                Err(error) if concerns_one_connection(&error) => {}
+                // Mostly: no more file descriptors. That passes as connections end.
+                Err(error) => {
+                    counters.accept_errors.add_one();
+                    if shared.readiness.set(State::NoFiles) != State::NoFiles {
+                        warn!(event = "not_accepting", %error, "cannot accept connections for now; those that are there go on");
+                    }
+                    sleep(ACCEPT_REST).await;
+                }
+            },
+        }
+    }
+    report.last(&shared.hub.stats(), counters, Instant::now());
+}
+
+/// Lets circuits come to their end.
+async fn finish_circuits(shared: &Shared, connections: &mut JoinSet<()>, stop: impl Future<Output = ()>) {
+    shared.hub.drain();
+    let circuits = shared.hub.stats().circuits;
+    info!(event = "draining", circuits, seconds = shared.limits.drain.as_secs(), "no new connections; circuits may come to their end");
+    let over = sleep(shared.limits.drain);
+    tokio::pin!(over, stop);
+    let mut tick = interval(TICK);
+    while !shared.hub.is_drained() {
+        tokio::select! {
+            () = &mut over => break,
+            () = &mut stop => break,
+            _ = tick.tick() => shared.hub.tick(),
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    let cut = shared.hub.stats().circuits;
+    info!(event = "drained", finished = circuits.saturating_sub(cut), cut, "shutting down");
 }
 
 /// A connection that broke before it was accepted is its own matter.
@@ -124,16 +218,37 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted)
 }
 
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 async fn connection(stream: TcpStream, ip: IpAddr, shared: Arc<Shared>, _admitted: Admitted) {
     // Frames are small and each one is waited for.
     let _ = stream.set_nodelay(true);
-    let limits = &shared.limits;
-    if let Some(acceptor) = &shared.tls {
-        let handshake = async { handshake::accept(acceptor.accept(stream).await.ok()?).await };
-        if let Ok(Some(socket)) = timeout(limits.handshake_timeout, handshake).await {
-            session::run(socket, ip, &shared.hub, limits).await;
+    let counters = &shared.hub.counters;
+    let handshake = async {
+        let stream: Pin<Box<dyn Stream>> = match &shared.tls {
+            None => Box::pin(stream),
+            Some(tls) => match TlsAcceptor::from(tls.current()).accept(stream).await {
+                Ok(stream) => {
+                    counters.tls_handshakes.add_one();
+                    Box::pin(stream)
+                }
+                Err(_) => {
+                    counters.handshakes_tls_failed.add_one();
+                    return None;
+                }
+            },
+        };
+        let socket = handshake::accept(stream).await;
+        if socket.is_none() {
+            counters.handshakes_websocket_failed.add_one();
         }
-    } else if let Ok(Some(socket)) = timeout(limits.handshake_timeout, handshake::accept(stream)).await {
-        session::run(socket, ip, &shared.hub, limits).await;
+        socket
+    };
+    match timeout(shared.limits.handshake_timeout, handshake).await {
+        Ok(Some(socket)) => session::run(socket, ip, &shared.hub, &shared.limits).await,
+        Ok(None) => {}
+        Err(_) => counters.handshakes_timed_out.add_one(),
     }
 }

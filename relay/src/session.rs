@@ -21,6 +21,7 @@ use tokio_tungstenite::{
 use crate::{
     hub::Hub,
     limits::Limits,
+    metrics::Counters,
     queue::{Item, Queued},
     switch::ConnId,
 };
@@ -58,14 +59,17 @@ where
     let heard = AtomicBool::new(false);
     let end = tokio::select! {
         end = read(&mut source, hub, conn, &heard) => end,
-        end = write(&mut sink, &mut queued, limits, &heard) => end,
-        () = queue.overflowed() => End::Gone,
+        end = write(&mut sink, &mut queued, limits, &heard, &hub.counters) => end,
+        () = queue.overflowed() => {
+            hub.counters.slow_readers.add_one();
+            End::Gone
+        }
     };
     match end {
         End::Gone => return,
         End::NotAFrame => {
             hub.not_a_frame(conn);
-            if timeout(limits.close_timeout, write(&mut sink, &mut queued, limits, &heard)).await.is_err() {
+            if timeout(limits.close_timeout, write(&mut sink, &mut queued, limits, &heard, &hub.counters)).await.is_err() {
                 return;
             }
         }
@@ -104,7 +108,13 @@ where
     }
 }
 
-async fn write<S>(sink: &mut SplitSink<WebSocketStream<S>, Message>, queued: &mut Queued, limits: &Limits, heard: &AtomicBool) -> End
+async fn write<S>(
+    sink: &mut SplitSink<WebSocketStream<S>, Message>,
+    queued: &mut Queued,
+    limits: &Limits,
+    heard: &AtomicBool,
+    counters: &Counters,
+) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -127,6 +137,7 @@ where
             () = sleep_until(deadline) => {
                 let alive = heard.swap(false, Ordering::Relaxed);
                 if pinged && !alive {
+                    counters.ping_timeouts.add_one();
                     return End::Gone;
                 }
                 pinged = !pinged;
@@ -134,6 +145,7 @@ where
                 if !pinged {
                     continue;
                 }
+                counters.pings.add_one();
                 timeout(limits.pong_timeout, sink.send(Message::Ping(Bytes::new()))).await
             }
         };
