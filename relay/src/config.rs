@@ -1,16 +1,14 @@
 //! What a relay is started with.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use countersign_core::relay::{RelayUrl, RelayUrlError};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
-use tokio_rustls::rustls;
 
-use crate::limits::Limits;
+use crate::{
+    limits::Limits,
+    proxy::Trusted,
+    tls::{TlsError, TlsFiles},
+};
 
 /// What a relay is started with. `Default` is a relay on any free port of 127.0.0.1, for tests and demos.
 #[derive(Debug, Clone)]
@@ -23,17 +21,10 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// The limits.
     pub limits: Limits,
-    /// Takes lines for the operator, which hold no address, payload or mailbox.
-    pub log: fn(&str),
-}
-
-/// Certificate and key, PEM.
-#[derive(Debug, Clone)]
-pub struct TlsFiles {
-    /// The certificate, then those that lead to a root.
-    pub cert: PathBuf,
-    /// Its private key (PKCS #8, PKCS #1 or SEC1).
-    pub key: PathBuf,
+    /// The proxies that may say who their clients are.
+    pub proxies: Trusted,
+    /// Where `/healthz`, `/readyz` and `/metrics` are; nowhere if `None`.
+    pub admin: Option<SocketAddr>,
 }
 
 /// Why a relay cannot start.
@@ -41,8 +32,16 @@ pub struct TlsFiles {
 #[non_exhaustive]
 pub enum RelayError {
     /// The address is in use, or not this machine's, or not allowed.
-    #[error("cannot listen on {address}")]
+    #[error("cannot listen on {address}: {source}")]
     Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The admin address is not this machine's, or not allowed.
+    #[error("cannot listen on the admin address {address}: {source}")]
+    Admin {
         /// Which address.
         address: SocketAddr,
         /// Why.
@@ -54,17 +53,9 @@ pub enum RelayError {
     /// The default origin cannot be written as a URL.
     #[error("this address makes no relay URL")]
     Origin(#[from] RelayUrlError),
-    /// A PEM file cannot be read.
-    #[error("cannot read {}", file.display())]
-    Pem {
-        /// Which file.
-        file: PathBuf,
-        /// Why.
-        source: rustls_pki_types::pem::Error,
-    },
     /// Certificate and key cannot be used.
-    #[error("the TLS certificate and key cannot be used")]
-    Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl Default for Config {
@@ -74,7 +65,8 @@ impl Default for Config {
             origins: Vec::new(),
             tls: None,
             limits: Limits::default(),
-            log: |_| {},
+            proxies: Trusted::default(),
+            admin: None,
         }
     }
 }
@@ -94,24 +86,6 @@ pub(crate) fn default_origins(address: SocketAddr, tls: bool) -> Result<Vec<Rela
         .iter()
         .map(|url| Ok(RelayUrl::parse(url)?))
         .collect()
-}
-
-/// Reads certificate and key, with ring as the provider, TLS 1.2 and 1.3.
-pub(crate) fn server_config(files: &TlsFiles) -> Result<rustls::ServerConfig, RelayError> {
-    let pem = |file: &PathBuf, source| RelayError::Pem { file: file.clone(), source };
-    let chain = CertificateDer::pem_file_iter(&files.cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|source| pem(&files.cert, source))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| pem(&files.key, source))?;
-    let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    // Resumption costs the relay no memory: the ticket holds everything.
-    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-    config.ticketer = rustls::crypto::ring::Ticketer::new()?;
-    config.send_tls13_tickets = 1;
-    Ok(config)
 }
 
 #[cfg(test)]

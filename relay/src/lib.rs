@@ -23,14 +23,22 @@
 //!
 //! [`switch::Switch`] is the pure part, for tests in virtual time.
 
+mod admin;
 mod config;
 mod engine;
 pub mod limits;
+mod metrics;
 mod network;
+pub mod program;
+pub mod proxy;
+mod readiness;
+mod report;
 mod server;
 pub mod switch;
-mod tls;
+pub mod tls;
 mod websocket;
 
-pub use config::{Config, RelayError, TlsFiles};
+pub use config::{Config, RelayError};
+pub use program::run;
 pub use server::Relay;
+pub use tls::TlsFiles;

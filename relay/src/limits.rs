@@ -18,8 +18,26 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 pub const PONG_TIMEOUT: Duration = Duration::from_secs(20);
 /// From the first byte of a message to its last.
 pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection that is being closed may take to read its last frames; also the drain at shutdown.
+/// How long a connection that is being closed may take to read its last frames; also after a drain.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long circuits may go on once the relay is told to stop.
+pub const DRAIN: Duration = Duration::from_secs(20);
+/// Longest drain that can be configured: the life of a request.
+pub const MAX_DRAIN: Duration = Duration::from_secs(600);
+/// How long accepting rests when the process has no more file descriptors.
+pub const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// Longest PROXY protocol header, in bytes; a client's address takes at most 107.
+pub const MAX_PROXY_HEADER: usize = 1_024;
+/// Most connections to the admin address at a time; more wait.
+pub const MAX_ADMIN_CONNECTIONS: usize = 16;
+/// Longest life of a connection to the admin address.
+pub const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often an admin address that is in use is tried again.
+pub const ADMIN_RETRY: Duration = Duration::from_secs(1);
+/// At most one line of the log in this time tells what strangers caused.
+pub const REPORT_INTERVAL: Duration = Duration::from_secs(60);
+/// How long before its end a certificate is warned of.
+pub const CERTIFICATE_WARNING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// Most mailboxes proven on one connection.
 pub const MAX_MAILBOXES_PER_CONNECTION: usize = 64;
 /// Most denied tickets remembered in all.
@@ -81,6 +99,7 @@ pub struct Limits {
     pub pong_timeout: Duration,
     pub message_timeout: Duration,
     pub close_timeout: Duration,
+    pub drain: Duration,
     pub max_mailboxes_per_connection: usize,
     pub max_denied: usize,
     pub max_proofs_per_connection: u32,
@@ -114,6 +133,7 @@ impl Default for Limits {
             pong_timeout: PONG_TIMEOUT,
             message_timeout: MESSAGE_TIMEOUT,
             close_timeout: CLOSE_TIMEOUT,
+            drain: DRAIN,
             max_mailboxes_per_connection: MAX_MAILBOXES_PER_CONNECTION,
             max_denied: MAX_DENIED,
             max_proofs_per_connection: MAX_PROOFS_PER_CONNECTION,
@@ -139,7 +159,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Lifts every limit that is kept per address: for a relay behind a proxy, which sees the proxy's address only.
+    /// Lifts every limit that is kept per address: for a relay that sees a proxy's address only.
     #[must_use]
     pub fn without_addresses(self) -> Self {
         Self { max_connections_per_ip: usize::MAX, max_waiting_per_ip: usize::MAX, max_rendezvous_per_ip: usize::MAX, ..self }

@@ -1,30 +1,36 @@
-//! Listens, and runs the engine until it is told to stop.
+//! Listens, runs the engine, and drains it when it is told to stop.
 
 use std::{
-    future::poll_fn,
+    future::{Future, pending, poll_fn},
     io,
     net::SocketAddr,
-    pin::pin,
-    sync::Arc,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use countersign_core::relay::RelayUrl;
 use tokio::{
     net::TcpListener,
-    task::unconstrained,
+    task::{JoinSet, unconstrained},
     time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout},
 };
+use tracing::{info, warn};
 
 use crate::{
-    config::{Config, RelayError, default_origins, server_config},
+    admin::{Admin, Asked},
+    config::{Config, RelayError, default_origins},
     engine::Engine,
+    limits::{ACCEPT_REST, Limits},
+    metrics::{Counters, Snapshot},
+    readiness::{Readiness, State},
+    report::Report,
+    switch::Stats,
+    tls::ServerTls,
 };
 
 const TICK: Duration = Duration::from_secs(1);
-/// How long accept rests when the process has no more file descriptors.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How many connections are accepted before the others have their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
@@ -33,17 +39,35 @@ pub struct Relay {
     listener: TcpListener,
     address: SocketAddr,
     origin: RelayUrl,
+    admin: Option<Admin>,
     engine: Engine,
-    close_timeout: Duration,
-    log: fn(&str),
+    limits: Limits,
+    shared: Arc<Shared>,
 }
 
-/// The listening end while it serves.
+/// What the admin address tells of.
+struct Shared {
+    tls: Option<Arc<ServerTls>>,
+    readiness: Readiness,
+    counters: Arc<Counters>,
+    /// The switch's counts and the bytes that wait, as they were a moment ago.
+    counts: Mutex<(Stats, u64)>,
+    started: Instant,
+}
+
+/// The engine with what goes on beside it.
+struct Running {
+    engine: Engine,
+    tick: Interval,
+    report: Report,
+    shared: Arc<Shared>,
+    has_admin: bool,
+}
+
+/// The listening end.
 struct Accepting {
     listener: TcpListener,
-    rest: Option<std::pin::Pin<Box<Sleep>>>,
-    failing: bool,
-    log: fn(&str),
+    rest: Option<Pin<Box<Sleep>>>,
 }
 
 impl Relay {
@@ -52,7 +76,7 @@ impl Relay {
     /// # Errors
     /// Every variant of [`RelayError`].
     pub async fn bind(config: Config) -> Result<Self, RelayError> {
-        let tls = config.tls.as_ref().map(server_config).transpose()?.map(Arc::new);
+        let tls = config.tls.map(ServerTls::load).transpose()?.map(Arc::new);
         let missing = RelayError::OriginMissing(config.listen);
         if config.origins.is_empty() && !config.listen.ip().is_loopback() {
             return Err(missing);
@@ -62,9 +86,14 @@ impl Relay {
         let address = listener.local_addr().map_err(listen)?;
         let origins = if config.origins.is_empty() { default_origins(address, tls.is_some())? } else { config.origins };
         let origin = origins.first().cloned().ok_or(missing)?;
-        let engine = Engine::new(&origins, &config.limits, tls);
-        let close_timeout = config.limits.close_timeout;
-        Ok(Self { listener, address, origin, engine, close_timeout, log: config.log })
+        let admin = match config.admin {
+            Some(address) => Some(Admin::bind(address).await.map_err(|source| RelayError::Admin { address, source })?),
+            None => None,
+        };
+        let counters = Arc::<Counters>::default();
+        let engine = Engine::new(&origins, &config.limits, tls.clone(), config.proxies, Arc::clone(&counters));
+        let shared = Shared { tls, readiness: Readiness::default(), counters, counts: Mutex::default(), started: Instant::now() };
+        Ok(Self { listener, address, origin, admin, engine, limits: config.limits, shared: Arc::new(shared) })
     }
 
     /// Where it listens, with the real port.
@@ -73,50 +102,130 @@ impl Relay {
         self.address
     }
 
+    /// Where the admin address is, with the real port; `None` if there is none, or if it is still in use by another process.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref()?.local_addr()
+    }
+
     /// The first URL it is known by.
     #[must_use]
     pub fn origin(&self) -> &RelayUrl {
         &self.origin
     }
 
-    /// Serves until `shutdown` is ready, then tells every connection, waits for at most `close_timeout` until all have read
-    /// it, and returns.
+    /// Its certificate, to be reloaded while it runs.
+    #[must_use]
+    pub fn tls(&self) -> Option<Arc<ServerTls>> {
+        self.shared.tls.clone()
+    }
+
+    /// Serves until `shutdown` is ready, then drains: [`Relay::serve_until`] without a way to cut the drain short.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, mut engine, close_timeout, log, .. } = self;
-        let mut accepting = Accepting { listener, rest: None, failing: false, log };
+        self.serve_until(shutdown, pending()).await;
+    }
+
+    /// Serves until `drain` is ready. Then the listener is closed, who has no circuit is sent elsewhere, and the others stay until
+    /// their circuits have ended, for at most the limit `drain` or until `stop` is ready. In the end every connection is told and
+    /// has `close_timeout` to read it.
+    pub async fn serve_until(self, drain: impl Future<Output = ()>, stop: impl Future<Output = ()>) {
+        let Self { listener, engine, limits, shared, admin, .. } = self;
+        // Answers to the last moment, and ends with this function.
+        let mut asked = JoinSet::new();
+        let has_admin = admin.is_some();
+        if let Some(admin) = admin {
+            asked.spawn(admin.serve(Arc::clone(&shared)));
+        }
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut shutdown = pin!(shutdown);
-        // One future does the work of all connections: a budget made for one would only interrupt it.
-        unconstrained(poll_fn(|cx| {
-            if shutdown.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            accepting.turn(&mut engine, cx);
-            // Without connections there is still the listener.
-            let _ = turn(&mut engine, &mut tick, cx);
-            Poll::Pending
-        }))
-        .await;
-        drop(accepting);
-        engine.shut_down();
-        let closed = unconstrained(poll_fn(|cx| turn(&mut engine, &mut tick, cx)));
-        if timeout(close_timeout, closed).await.is_err() {
-            log("some connections did not close in time and were cut");
+        let mut running = Running { engine, tick, report: Report::default(), shared, has_admin };
+        running.accept(listener, drain).await;
+        running.shared.readiness.set(State::Draining);
+        running.finish_circuits(limits.drain, stop).await;
+        running.engine.shut_down();
+        let closed = unconstrained(poll_fn(|cx| running.turn(cx)));
+        if timeout(limits.close_timeout, closed).await.is_err() {
+            info!(event = "cut", "some connections did not close in time and were cut");
+        }
+        // Dropping the engine cuts the rest.
+        let Running { report, shared, engine, .. } = running;
+        report.last(&engine.stats(), &shared.counters, Instant::now());
+    }
+}
+
+impl Asked for Shared {
+    fn state(&self) -> State {
+        self.readiness.state()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let (switch, queued_bytes) = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Snapshot {
+            switch,
+            counters: Arc::clone(&self.counters),
+            queued_bytes,
+            ready: self.state() == State::Ready,
+            uptime: self.started.elapsed().as_secs(),
+            certificate_ends: self.tls.as_ref().map(|tls| tls.leaf().not_after),
         }
     }
 }
 
-/// Ready when there are no connections.
-fn turn(engine: &mut Engine, tick: &mut Interval, cx: &mut Context<'_>) -> Poll<()> {
-    while tick.poll_tick(cx).is_ready() {
-        engine.tick();
+impl Running {
+    /// Takes connections until `drain` is ready; then the port is free for a successor.
+    async fn accept(&mut self, listener: TcpListener, drain: impl Future<Output = ()>) {
+        let mut accepting = Accepting { listener, rest: None };
+        let mut drain = pin!(drain);
+        // One future does the work of all connections: a budget made for one would only interrupt it.
+        unconstrained(poll_fn(|cx| {
+            if drain.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            accepting.turn(&mut self.engine, &self.shared, cx);
+            // Without connections there is still the listener.
+            let _ = self.turn(cx);
+            Poll::Pending
+        }))
+        .await;
     }
-    engine.turn(cx)
+
+    /// Lets circuits come to their end.
+    async fn finish_circuits(&mut self, drain: Duration, stop: impl Future<Output = ()>) {
+        self.engine.drain();
+        let circuits = self.engine.stats().circuits;
+        info!(event = "draining", circuits, seconds = drain.as_secs(), "no new connections; circuits may come to their end");
+        let (mut over, mut stop) = (pin!(sleep(drain)), pin!(stop));
+        unconstrained(poll_fn(|cx| {
+            let _ = self.turn(cx);
+            if self.engine.is_drained() || over.as_mut().poll(cx).is_ready() || stop.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        }))
+        .await;
+        let cut = self.engine.stats().circuits;
+        info!(event = "drained", finished = circuits.saturating_sub(cut), cut, "shutting down");
+    }
+
+    /// Does what there is to do. Ready when there are no connections.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut told = self.has_admin;
+        while self.tick.poll_tick(cx).is_ready() {
+            self.engine.tick();
+            self.report.tick(&self.engine.stats(), &self.shared.counters, Instant::now());
+            told = true;
+        }
+        let empty = self.engine.turn(cx);
+        if told {
+            let counts = (self.engine.stats(), self.engine.unwritten());
+            *self.shared.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+        }
+        empty
+    }
 }
 
 impl Accepting {
-    fn turn(&mut self, engine: &mut Engine, cx: &mut Context<'_>) {
+    fn turn(&mut self, engine: &mut Engine, shared: &Shared, cx: &mut Context<'_>) {
         if let Some(rest) = &mut self.rest {
             if rest.as_mut().poll(cx).is_pending() {
                 return;
@@ -127,16 +236,18 @@ impl Accepting {
             match self.listener.poll_accept(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Ok((stream, peer))) => {
-                    self.failing = false;
+                    if shared.readiness.set(State::Ready) == State::NoFiles {
+                        info!(event = "accepting_again", "new connections are taken again");
+                    }
                     engine.accept(stream, peer.ip());
                 }
                 Poll::Ready(Err(error)) if concerns_one_connection(&error) => {}
                 // Mostly: no more file descriptors. That passes as connections end.
                 Poll::Ready(Err(error)) => {
-                    if !self.failing {
-                        (self.log)(&format!("cannot accept connections for now: {error}"));
+                    shared.counters.accept_errors.add_one();
+                    if shared.readiness.set(State::NoFiles) != State::NoFiles {
+                        warn!(event = "not_accepting", %error, "cannot accept connections for now; those that are there go on");
                     }
-                    self.failing = true;
                     self.rest = Some(Box::pin(sleep(ACCEPT_REST)));
                     break;
                 }

@@ -1,179 +1,184 @@
-//! TLS without a socket: records in, plain text out, and the other way round.
-//!
-//! rustls's unbuffered API, so that a connection that says nothing keeps its keys and no buffer.
+//! Certificate and key from PEM files, replaced while the relay runs.
 
-use std::sync::Arc;
-
-use tokio_rustls::rustls::{
-    Error, ServerConfig,
-    server::{ServerConnectionData, UnbufferedServerConnection},
-    unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError, UnbufferedStatus, WriteTraffic},
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
 };
 
-use crate::limits::MAX_TLS_HELD;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
+use tokio_rustls::rustls::{
+    self, ServerConfig,
+    crypto::ring,
+    server::{NoServerSessionStorage, ProducesTickets},
+};
+use x509_cert::{Certificate, der::Decode as _};
 
-/// The server's end of one TLS connection.
-pub(crate) struct Tls {
-    rustls: UnbufferedServerConnection,
-    /// A record, or a message of the handshake, of which the end is missing.
-    incoming: Vec<u8>,
+/// Certificate and key, PEM.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The certificate, then those that lead to a root.
+    pub cert: PathBuf,
+    /// Its private key (PKCS #8, PKCS #1 or SEC1).
+    pub key: PathBuf,
 }
 
-/// The other end broke the protocol or is not to be talked to; an alert that says so may be among what is to be sent.
-#[derive(Debug)]
-pub(crate) struct Failed;
-
-/// How far the bytes at hand led.
-enum Stop<'a> {
-    /// Application data can be sent.
-    CanSend(WriteTraffic<'a, ServerConnectionData>),
-    /// More is needed, or nothing more will come.
-    Blocked,
+/// Why certificate and key can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file can't be read.
+    #[error("cannot read {}: {source}", file.display())]
+    Pem {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: rustls_pki_types::pem::Error,
+    },
+    /// The file holds no certificate.
+    #[error("{} holds no certificate in PEM form", .0.display())]
+    NoCertificate(PathBuf),
+    /// The first certificate is not as RFC 5280 has it.
+    #[error("the first certificate in {} cannot be read", .0.display())]
+    Certificate(PathBuf),
+    /// The key belongs to another certificate.
+    #[error("the private key is not that of the first certificate in {}: give the two that were issued together", .0.display())]
+    OtherKey(PathBuf),
+    /// rustls refuses them.
+    #[error("the TLS certificate and key cannot be used")]
+    Refused(#[from] rustls::Error),
 }
 
-impl Tls {
-    pub(crate) fn new(config: Arc<ServerConfig>) -> Result<Self, Error> {
-        Ok(Self { rustls: UnbufferedServerConnection::new(config)?, incoming: Vec::new() })
+/// What a relay tells about its certificate.
+#[derive(Debug, Clone)]
+pub struct Leaf {
+    /// The first second it is valid, Unix time.
+    pub not_before: u64,
+    /// The last one.
+    pub not_after: u64,
+    der: CertificateDer<'static>,
+}
+
+/// The TLS side of a running relay.
+pub struct ServerTls {
+    files: TlsFiles,
+    /// One for the life of the process: a new certificate does not make clients start afresh.
+    ticketer: Arc<dyn ProducesTickets>,
+    loaded: RwLock<(Arc<ServerConfig>, Leaf)>,
+}
+
+impl ServerTls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// Every variant of [`TlsError`].
+    pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
+        let ticketer = ring::Ticketer::new()?;
+        let loaded = RwLock::new(load(&files, &ticketer)?);
+        Ok(Self { files, ticketer, loaded })
     }
 
-    /// Bytes kept until there is more.
-    pub(crate) fn held(&self) -> usize {
-        self.incoming.capacity()
+    /// What a new connection is to use. Those that run keep theirs.
+    #[must_use]
+    pub fn current(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.loaded.read().unwrap_or_else(PoisonError::into_inner).0)
     }
 
-    /// Takes what came in: adds plain text to `plain`, and records that are to be sent to `out` (also if it fails).
-    pub(crate) fn receive(&mut self, input: &mut [u8], plain: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Failed> {
-        let mut kept = std::mem::take(&mut self.incoming);
-        let bytes = if kept.is_empty() {
-            input
-        } else {
-            kept.reserve_exact(input.len());
-            kept.extend_from_slice(input);
-            kept.as_mut_slice()
-        };
-        let (taken, _) = drive(&mut self.rustls, bytes, plain, out)?;
-        let rest = bytes.get(taken..).unwrap_or_default();
-        if rest.len() > MAX_TLS_HELD {
-            return Err(Failed);
-        }
-        self.incoming = rest.to_vec();
-        Ok(())
+    /// The certificate in use.
+    #[must_use]
+    pub fn leaf(&self) -> Leaf {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
-    /// Adds records with `plain` in them to `out`.
-    pub(crate) fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Failed> {
-        let mut unexpected = Vec::new();
-        let (_, Stop::CanSend(mut traffic)) = drive(&mut self.rustls, &mut [], &mut unexpected, out)? else { return Err(Failed) };
-        write(out, |room| match traffic.encrypt(plain, room) {
-            Err(EncryptError::InsufficientSize(size)) => Err(size),
-            Err(EncryptError::EncryptExhausted) | Ok(0) => Ok(None),
-            Ok(written) => Ok(Some(written)),
+    /// Reads the files again. What was in use stays if they are not good.
+    ///
+    /// # Errors
+    /// Every variant of [`TlsError`].
+    pub fn reload(&self) -> Result<Leaf, TlsError> {
+        let loaded = load(&self.files, &self.ticketer)?;
+        let leaf = loaded.1.clone();
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        Ok(leaf)
+    }
+}
+
+impl Leaf {
+    /// Whether it is for this host name or address.
+    #[must_use]
+    pub fn covers(&self, host: &str) -> bool {
+        let (Ok(name), Ok(certificate)) = (ServerName::try_from(host), webpki::EndEntityCert::try_from(&self.der)) else { return false };
+        certificate.verify_is_valid_for_subject_name(&name).is_ok()
+    }
+
+    fn parse(der: &CertificateDer<'static>, file: &Path) -> Result<Self, TlsError> {
+        let certificate = Certificate::from_der(der).map_err(|_| TlsError::Certificate(file.to_owned()))?;
+        let validity = certificate.tbs_certificate().validity();
+        Ok(Self {
+            not_before: validity.not_before.to_unix_duration().as_secs(),
+            not_after: validity.not_after.to_unix_duration().as_secs(),
+            der: der.clone(),
         })
     }
+}
 
-    /// Adds the goodbye to `out`.
-    pub(crate) fn close(&mut self, out: &mut Vec<u8>) {
-        let mut unexpected = Vec::new();
-        if let Ok((_, Stop::CanSend(mut traffic))) = drive(&mut self.rustls, &mut [], &mut unexpected, out) {
-            // A goodbye that cannot be made is not said; the connection ends all the same.
-            let _ = write(out, |room| match traffic.queue_close_notify(room) {
-                Err(EncryptError::InsufficientSize(size)) => Err(size),
-                Err(EncryptError::EncryptExhausted) => Ok(None),
-                Ok(written) => Ok(Some(written)),
-            });
-        }
+/// Reads certificate and key, with ring as the provider, TLS 1.2 and 1.3.
+fn load(files: &TlsFiles, ticketer: &Arc<dyn ProducesTickets>) -> Result<(Arc<ServerConfig>, Leaf), TlsError> {
+    let pem = |file: &PathBuf, source| TlsError::Pem { file: file.clone(), source };
+    let chain = CertificateDer::pem_file_iter(&files.cert)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|source| pem(&files.cert, source))?;
+    let first = chain.first().ok_or_else(|| TlsError::NoCertificate(files.cert.clone()))?;
+    let leaf = Leaf::parse(first, &files.cert)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| pem(&files.key, source))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => TlsError::OtherKey(files.cert.clone()),
+            other => TlsError::Refused(other),
+        })?;
+    // Only tickets, which the clients keep: a table of sessions would be memory that strangers fill.
+    config.ticketer = Arc::clone(ticketer);
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 1;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok((Arc::new(config), leaf))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn write(files: &TlsFiles, name: &str) {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        fs::write(&files.cert, made.cert.pem()).unwrap();
+        fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
     }
-}
 
-/// Lets rustls do what can be done with `bytes`; says how many of them it has taken.
-fn drive<'a>(
-    rustls: &'a mut UnbufferedServerConnection,
-    bytes: &mut [u8],
-    plain: &mut Vec<u8>,
-    out: &mut Vec<u8>,
-) -> Result<(usize, Stop<'a>), Failed> {
-    let mut taken = 0;
-    // Twice the same call: what it borrows for `CanSend` lives longer than this loop's turn.
-    while step(rustls, bytes.get_mut(taken..).unwrap_or_default(), plain, out, &mut taken)? {}
-    let UnbufferedStatus { discard, state } = rustls.process_tls_records(bytes.get_mut(taken..).unwrap_or_default());
-    match state {
-        Ok(ConnectionState::WriteTraffic(traffic)) => Ok((taken + discard, Stop::CanSend(traffic))),
-        Ok(_) => Ok((taken + discard, Stop::Blocked)),
-        Err(_) => Err(Failed),
-    }
-}
-
-/// One thing that can be done; `false`: there is none.
-fn step(
-    rustls: &mut UnbufferedServerConnection,
-    bytes: &mut [u8],
-    plain: &mut Vec<u8>,
-    out: &mut Vec<u8>,
-    taken: &mut usize,
-) -> Result<bool, Failed> {
-    let UnbufferedStatus { mut discard, state } = rustls.process_tls_records(bytes);
-    let more = match state {
-        Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-            while let Some(record) = traffic.next_record() {
-                let record = record.map_err(|_| Failed)?;
-                discard += record.discard;
-                plain.extend_from_slice(record.payload);
-            }
-            true
-        }
-        Ok(ConnectionState::EncodeTlsData(data)) => {
-            encode(data, out)?;
-            true
-        }
-        Ok(ConnectionState::TransmitTlsData(transmit)) => {
-            // It is in `out`, which will be sent.
-            transmit.done();
-            true
-        }
-        Ok(ConnectionState::PeerClosed) => true,
-        Ok(_) => false,
-        Err(_) => {
-            alert(rustls, out);
-            return Err(Failed);
-        }
-    };
-    *taken += discard;
-    Ok(more)
-}
-
-/// After a failure: what tells the other end why.
-fn alert(rustls: &mut UnbufferedServerConnection, out: &mut Vec<u8>) {
-    while let Ok(ConnectionState::EncodeTlsData(data)) = rustls.process_tls_records(&mut []).state {
-        if encode(data, out).is_err() {
-            return;
-        }
-    }
-}
-
-fn encode(mut data: EncodeTlsData<'_, ServerConnectionData>, out: &mut Vec<u8>) -> Result<(), Failed> {
-    write(out, |room| match data.encode(room) {
-        Err(EncodeError::InsufficientSize(size)) => Err(size),
-        Err(EncodeError::AlreadyEncoded) => Ok(None),
-        Ok(written) => Ok(Some(written)),
-    })
-}
-
-/// Lets `write` put something at the end of `out`, with as much room as it asks for.
-fn write(out: &mut Vec<u8>, mut write: impl FnMut(&mut [u8]) -> Result<Option<usize>, InsufficientSizeError>) -> Result<(), Failed> {
-    let start = out.len();
-    let mut wanted = 0;
-    loop {
-        out.resize(start + wanted, 0);
-        match write(out.get_mut(start..).unwrap_or_default()) {
-            Ok(written) => {
-                out.truncate(start + written.unwrap_or_default());
-                return written.map(|_| ()).ok_or(Failed);
-            }
-            Err(InsufficientSizeError { required_size }) if required_size > wanted => wanted = required_size,
-            Err(_) => {
-                out.truncate(start);
-                return Err(Failed);
-            }
-        }
+    #[test]
+    fn what_is_not_good_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = TlsFiles { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+        assert!(matches!(ServerTls::load(files.clone()), Err(TlsError::Pem { .. })));
+        write(&files, "old.example.org");
+        let tls = ServerTls::load(files.clone()).unwrap();
+        let old = tls.current();
+        assert!(tls.leaf().covers("old.example.org") && !tls.leaf().covers("new.example.org") && !tls.leaf().covers("127.0.0.1"));
+        assert!(tls.leaf().not_before < tls.leaf().not_after);
+        let certificate = fs::read(&files.cert).unwrap();
+        fs::write(&files.cert, "no certificate").unwrap();
+        assert!(matches!(tls.reload(), Err(TlsError::NoCertificate(_))));
+        fs::write(&files.cert, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        assert!(matches!(tls.reload(), Err(TlsError::Certificate(_))));
+        write(&files, "new.example.org");
+        let renewed = fs::read(&files.cert).unwrap();
+        fs::write(&files.cert, certificate).unwrap();
+        assert!(matches!(tls.reload(), Err(TlsError::OtherKey(_))));
+        assert!(Arc::ptr_eq(&old, &tls.current()) && tls.leaf().covers("old.example.org"));
+        fs::write(&files.cert, renewed).unwrap();
+        assert!(tls.reload().unwrap().covers("new.example.org"));
+        assert!(!Arc::ptr_eq(&old, &tls.current()) && Arc::ptr_eq(&old.ticketer, &tls.current().ticketer));
     }
 }

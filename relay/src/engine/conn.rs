@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IoSlice},
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -13,18 +14,23 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::ready::ConnWaker;
+use super::{
+    ready::ConnWaker,
+    tls::{self, Tls},
+};
 use crate::{
     network::Network,
     switch::ConnId,
-    tls::{self, Tls},
     websocket::{self, Decoder},
 };
 
 /// A connection that nothing is being sent on takes this struct, a waker, and what tokio keeps of a socket.
 pub(super) struct Conn {
     pub(super) id: ConnId,
-    pub(super) network: Network,
+    /// The address it was accepted from.
+    pub(super) peer: IpAddr,
+    /// Where it is counted; `None` while a proxy has not said whose it is.
+    pub(super) network: Option<Network>,
     pub(super) phase: Phase,
     /// With what the WebSocket is closed if the switch ends it.
     pub(super) close_code: CloseCode,
@@ -49,6 +55,8 @@ pub(super) struct Conn {
 
 /// How far a connection has come.
 pub(super) enum Phase {
+    /// The header of the PROXY protocol so far.
+    Proxied(Vec<u8>),
     /// The head of the HTTP request so far.
     Head(Vec<u8>),
     /// A WebSocket.
@@ -78,11 +86,20 @@ pub(super) enum Read {
 }
 
 impl Conn {
-    pub(super) fn new(id: ConnId, network: Network, stream: TcpStream, waker: Arc<ConnWaker>, tls: Option<Tls>) -> Self {
+    pub(super) fn new(
+        id: ConnId,
+        peer: IpAddr,
+        network: Option<Network>,
+        phase: Phase,
+        stream: TcpStream,
+        waker: Arc<ConnWaker>,
+        tls: Option<Tls>,
+    ) -> Self {
         Self {
             id,
+            peer,
             network,
-            phase: Phase::Head(Vec::new()),
+            phase,
             close_code: CloseCode::Normal,
             heard: false,
             in_message: false,
@@ -96,6 +113,11 @@ impl Conn {
             tls: tls.map(Box::new),
             backlog: None,
         }
+    }
+
+    /// Whether its handshakes are not over.
+    pub(super) fn is_stranger(&self) -> bool {
+        matches!(self.phase, Phase::Proxied(_) | Phase::Head(_))
     }
 
     /// Its turn has come.
@@ -211,7 +233,7 @@ impl Conn {
     pub(super) fn held_input(&self) -> usize {
         let tls = self.tls.as_ref().map_or(0, |tls| tls.held());
         let phase = match &self.phase {
-            Phase::Head(head) => head.capacity(),
+            Phase::Proxied(head) | Phase::Head(head) => head.capacity(),
             Phase::Open(decoder) => decoder.held(),
             Phase::Closing => 0,
         };

@@ -8,6 +8,8 @@ use super::{
     find,
 };
 use crate::{
+    network::Network,
+    proxy::{Proxied, parse_proxy_header},
     switch::ConnId,
     websocket::{self, Answer, Decoder, Item},
 };
@@ -17,17 +19,29 @@ impl Engine {
     pub(super) fn input(&mut self, id: ConnId, bytes: &mut [u8]) {
         let Some(conn) = find(&mut self.conns, id) else { return };
         conn.heard = true;
+        if let Phase::Proxied(header) = &mut conn.phase {
+            let mut header = std::mem::take(header);
+            header.extend_from_slice(bytes);
+            return self.proxied(id, &mut header);
+        }
         if !conn.is_tls() {
             return self.plain(id, bytes);
         }
         let mut plain = std::mem::take(&mut self.buffers.plain);
         plain.clear();
         let decrypted = conn.decrypt(bytes, &mut plain, &mut self.buffers.scratch);
+        let stranger = conn.is_stranger();
         if !plain.is_empty() {
+            if matches!(&conn.phase, Phase::Head(head) if head.is_empty()) {
+                self.counters.tls_handshakes.add_one();
+            }
             self.plain(id, &mut plain);
         }
         self.buffers.plain = plain;
         if let Err(Gone) = decrypted {
+            if stranger {
+                self.counters.handshakes_tls_failed.add_one();
+            }
             // Not cut: an alert that says why may be on its way.
             self.close(id);
             self.switch.disconnected(id);
@@ -35,10 +49,37 @@ impl Engine {
         }
     }
 
+    /// The header of the PROXY protocol, as far as it has come.
+    fn proxied(&mut self, id: ConnId, bytes: &mut [u8]) {
+        match parse_proxy_header(bytes) {
+            Ok(None) => {
+                if let Some(conn) = find(&mut self.conns, id) {
+                    conn.phase = Phase::Proxied(bytes.to_vec());
+                }
+            }
+            Ok(Some(Proxied { client, length })) => {
+                let Some(conn) = find(&mut self.conns, id) else { return };
+                conn.phase = Phase::Head(Vec::new());
+                let client = client.unwrap_or(conn.peer);
+                if !self.counts(id, client) {
+                    return self.remove(id);
+                }
+                let rest = bytes.get_mut(length..).unwrap_or_default();
+                if !rest.is_empty() {
+                    self.input(id, rest);
+                }
+            }
+            Err(_) => {
+                self.counters.handshakes_websocket_failed.add_one();
+                self.remove(id);
+            }
+        }
+    }
+
     fn plain(&mut self, id: ConnId, bytes: &mut [u8]) {
         let Some(conn) = find(&mut self.conns, id) else { return };
         match &mut conn.phase {
-            Phase::Closing => {}
+            Phase::Proxied(_) | Phase::Closing => {}
             Phase::Open(_) => self.frames(id, bytes),
             Phase::Head(head) if head.is_empty() => self.head(id, bytes),
             Phase::Head(head) => {
@@ -55,16 +96,23 @@ impl Engine {
         match websocket::answer(bytes, self.limits.max_head) {
             Answer::More => conn.phase = Phase::Head(bytes.to_vec()),
             Answer::Refuse(text) => {
+                self.counters.handshakes_websocket_failed.add_one();
                 let _ = conn.send_raw(text, &mut self.buffers.scratch);
                 self.close(id);
             }
-            Answer::Upgrade { response, taken, .. } => {
+            Answer::Upgrade { response, taken, headers } => {
+                let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+                let client = self.proxies.client_of(conn.peer, forwarded);
+                if !self.counts(id, client) {
+                    return self.remove(id);
+                }
+                let Some(conn) = find(&mut self.conns, id) else { return };
                 conn.phase = Phase::Open(Decoder::default());
                 // Together with HELLO.
                 if conn.hold_back(&response, &mut self.buffers.scratch).is_err() {
                     return self.gone(id);
                 }
-                let (ip, now) = (conn.network.address(), self.now());
+                let (ip, now) = (conn.network.map_or(client, Network::address), self.now());
                 self.deadlines.ping.begin(id, now.mono);
                 self.switch.connected(id, ip, now, &mut OsRng);
                 self.dispatch();
@@ -91,7 +139,11 @@ impl Engine {
                 }
                 Ok(Some(Item::Ping(payload))) => {
                     let sent = conn.send_raw(&websocket::pong(&payload), &mut self.buffers.scratch);
-                    if sent.is_err() || conn.unwritten() > self.limits.out_queue {
+                    let slow = conn.unwritten() > self.limits.out_queue;
+                    if slow {
+                        self.counters.slow_readers.add_one();
+                    }
+                    if sent.is_err() || slow {
                         return self.gone(id);
                     }
                 }

@@ -4,6 +4,7 @@ mod conn;
 mod deadlines;
 mod input;
 mod ready;
+mod tls;
 
 use std::{
     net::IpAddr,
@@ -15,19 +16,21 @@ use std::{
 use countersign_core::{relay::RelayUrl, time::Now};
 use slab::Slab;
 use tokio::net::TcpStream;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use self::{
     conn::{Conn, Gone, Phase, Read},
     deadlines::Deadlines,
     ready::{ConnWaker, Ready},
+    tls::Tls,
 };
 use crate::{
     limits::Limits,
+    metrics::Counters,
     network::{Network, PerNetwork},
-    switch::{ConnId, Output, Switch},
-    tls::Tls,
+    proxy::Trusted,
+    switch::{ConnId, Output, Stats, Switch},
+    tls::ServerTls,
     websocket,
 };
 
@@ -40,7 +43,9 @@ const READS_PER_TURN: usize = 4;
 pub(crate) struct Engine {
     switch: Switch,
     limits: Limits,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<ServerTls>>,
+    proxies: Trusted,
+    counters: Arc<Counters>,
     conns: Slab<Conn>,
     per_network: PerNetwork,
     deadlines: Deadlines,
@@ -66,10 +71,18 @@ struct Buffers {
 }
 
 impl Engine {
-    pub(crate) fn new(origins: &[RelayUrl], limits: &Limits, tls: Option<Arc<ServerConfig>>) -> Self {
+    pub(crate) fn new(
+        origins: &[RelayUrl],
+        limits: &Limits,
+        tls: Option<Arc<ServerTls>>,
+        proxies: Trusted,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
             switch: Switch::new(origins, limits.clone()),
             tls,
+            proxies,
+            counters,
             conns: Slab::new(),
             per_network: PerNetwork::default(),
             deadlines: Deadlines::new(limits),
@@ -85,27 +98,46 @@ impl Engine {
     }
 
     /// Takes in a connection, or closes it if there are too many.
-    pub(crate) fn accept(&mut self, stream: TcpStream, ip: IpAddr) {
-        let network = Network::from(ip);
+    pub(crate) fn accept(&mut self, stream: TcpStream, peer: IpAddr) {
         if self.conns.len() >= self.limits.max_connections {
-            return;
+            return self.counters.refused_full.add_one();
         }
-        let tls = match self.tls.as_ref().map(|config| Tls::new(Arc::clone(config))).transpose() {
+        let is_proxy = self.proxies.contains(peer);
+        let network = if is_proxy { None } else { Some(Network::from(peer)) };
+        if network.is_some_and(|network| !self.per_network.add(network, self.limits.max_connections_per_ip)) {
+            return self.counters.refused_address.add_one();
+        }
+        let tls = match self.tls.as_ref().map(|tls| Tls::new(tls.current())).transpose() {
             Ok(tls) => tls,
-            Err(_) => return,
+            // rustls refuses a configuration that has no certificate; a loaded one has.
+            Err(_) => return self.counters.handshakes_tls_failed.add_one(),
         };
-        if !self.per_network.add(network, self.limits.max_connections_per_ip) {
-            return;
-        }
+        self.counters.accepted.add_one();
         // Frames are small and each one is waited for.
         let _ = stream.set_nodelay(true);
+        let phase = if is_proxy && self.proxies.proxy_protocol { Phase::Proxied(Vec::new()) } else { Phase::Head(Vec::new()) };
         let entry = self.conns.vacant_entry();
         // Two connections in the same place never have the same number.
         self.serial = self.serial.wrapping_add(1);
-        let conn = ConnId(u64::from(self.serial) << 32 | entry.key() as u64);
-        let waker = ConnWaker::new(conn, &self.ready);
-        entry.insert(Conn::new(conn, network, stream, waker, tls)).again();
-        self.deadlines.handshake.begin(conn, self.now().mono);
+        let id = ConnId(u64::from(self.serial) << 32 | entry.key() as u64);
+        let waker = ConnWaker::new(id, &self.ready);
+        entry.insert(Conn::new(id, peer, network, phase, stream, waker, tls)).again();
+        self.deadlines.handshake.begin(id, self.now().mono);
+    }
+
+    /// Counts a connection that came through a proxy, now that its client is known; `false` if there are too many from there.
+    fn counts(&mut self, id: ConnId, client: IpAddr) -> bool {
+        let network = Network::from(client);
+        let Some(conn) = find(&mut self.conns, id) else { return false };
+        if conn.network.is_some() {
+            return true;
+        }
+        if !self.per_network.add(network, self.limits.max_connections_per_ip) {
+            self.counters.refused_address.add_one();
+            return false;
+        }
+        conn.network = Some(network);
+        true
     }
 
     /// Does what the sockets that became ready are waiting for. Never waits itself.
@@ -133,17 +165,42 @@ impl Engine {
         }
     }
 
+    /// Nobody comes any more; who has no circuit is sent elsewhere.
+    pub(crate) fn drain(&mut self) {
+        self.goes_away();
+        self.switch.drain();
+        self.dispatch();
+    }
+
+    /// Whether only those are left who are being told.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.switch.is_drained()
+    }
+
+    /// What the switch counted.
+    pub(crate) fn stats(&self) -> Stats {
+        self.switch.stats()
+    }
+
+    /// Bytes that wait to be written, or to be whole messages.
+    pub(crate) fn unwritten(&self) -> u64 {
+        self.held as u64
+    }
+
     /// Tells everybody that it is over.
     pub(crate) fn shut_down(&mut self) {
-        for (_, conn) in &mut self.conns {
-            conn.close_code = CloseCode::Away;
-        }
+        self.goes_away();
         self.switch.shut_down();
         self.dispatch();
-        let strangers: Vec<_> =
-            self.conns.iter().filter(|(_, conn)| matches!(conn.phase, Phase::Head(_))).map(|(_, conn)| conn.id).collect();
+        let strangers: Vec<_> = self.conns.iter().filter(|(_, conn)| conn.is_stranger()).map(|(_, conn)| conn.id).collect();
         for conn in strangers {
             self.remove(conn);
+        }
+    }
+
+    fn goes_away(&mut self) {
+        for (_, conn) in &mut self.conns {
+            conn.close_code = CloseCode::Away;
         }
     }
 
@@ -217,7 +274,10 @@ impl Engine {
                 match output {
                     Output::Send { conn: id, bytes } => {
                         let Some(conn) = find(&mut self.conns, id) else { continue };
-                        if conn.send(&bytes, &mut self.buffers.scratch).is_err() || conn.unwritten() > self.limits.out_queue {
+                        if conn.send(&bytes, &mut self.buffers.scratch).is_err() {
+                            self.broken.push(id);
+                        } else if conn.unwritten() > self.limits.out_queue {
+                            self.counters.slow_readers.add_one();
                             self.broken.push(id);
                         } else if conn.unwritten() > 0 {
                             self.count_held(id);
@@ -253,7 +313,9 @@ impl Engine {
         }
         let conn = self.conns.remove(key(id));
         self.held -= conn.counted;
-        self.per_network.remove(conn.network);
+        if let Some(network) = conn.network {
+            self.per_network.remove(network);
+        }
         // A flood that is over leaves no memory behind.
         if self.conns.is_empty() {
             self.conns = Slab::new();
@@ -276,13 +338,15 @@ impl Engine {
             self.deadlines.message.begin(id, now);
         }
         if held > before && self.held > self.limits.max_held {
+            self.counters.slow_readers.add_one();
             self.broken.push(id);
         }
     }
 
     fn end_waits(&mut self, mono: u64) {
         while let Some(id) = self.deadlines.handshake.over(mono) {
-            if self.conn(id).is_some_and(|conn| matches!(conn.phase, Phase::Head(_))) {
+            if self.conn(id).is_some_and(|conn| conn.is_stranger()) {
+                self.counters.handshakes_timed_out.add_one();
                 self.remove(id);
             }
         }
@@ -293,6 +357,7 @@ impl Engine {
         }
         while let Some(id) = self.deadlines.pong.over(mono) {
             if self.conn(id).is_some_and(|conn| !conn.heard || conn.stands_still()) {
+                self.counters.ping_timeouts.add_one();
                 self.gone(id);
             }
         }
@@ -322,6 +387,7 @@ impl Engine {
         }
         conn.heard = false;
         conn.stands_still();
+        self.counters.pings.add_one();
         let sent = conn.send_raw(websocket::ping().as_bytes(), &mut self.buffers.scratch);
         self.deadlines.pong.begin(id, mono);
         self.deadlines.ping.begin(id, mono);

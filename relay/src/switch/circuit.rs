@@ -32,7 +32,6 @@ pub(super) struct Circuits {
     next: u64,
 }
 
-#[cfg(test)]
 impl Circuits {
     pub(super) fn len(&self) -> usize {
         self.table.len()
@@ -67,17 +66,20 @@ impl Switch {
             home.circuits += 1;
         }
         self.circuits.table.insert(id, circuit);
+        self.stats.circuits_total += 1;
     }
 
     /// Ends a circuit and tells both ends, or only the other one if one of them ended it.
     pub(super) fn end_circuit(&mut self, id: CircuitId, reason: CloseReason, by: Option<End>) {
         let Some(circuit) = self.circuits.table.remove(&id) else { return };
+        self.stats.closes.count(reason);
         if let Some(home) = circuit.ticket.and_then(|(mailbox, _)| self.homes.get_mut(&mailbox)) {
             home.circuits = home.circuits.saturating_sub(1);
         }
         for end in [circuit.ends.0, circuit.ends.1] {
             let (conn, number) = end;
             self.drop_slot(conn, number);
+            self.freed(conn);
             if by != Some(end) && self.connections.contains_key(&conn) {
                 self.send(conn, &Frame::Close { circuit: number, reason });
             }
@@ -100,6 +102,8 @@ impl Switch {
             (Some(messages), Some(bytes)) => {
                 circuit.messages_left = messages;
                 circuit.bytes_left = bytes;
+                self.stats.frames_forwarded += 1;
+                self.stats.bytes_forwarded += u64::from(length);
                 self.send(other.0, &Frame::Data { circuit: other.1, tail });
             }
             _ => self.end_circuit(id, CloseReason::Limit, None),

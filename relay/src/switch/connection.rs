@@ -28,6 +28,10 @@ impl Slots {
         self.0.len()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn at(&self, number: Circuit) -> Option<Slot> {
         self.0.iter().find(|(other, _)| *other == number).map(|(_, slot)| *slot)
     }

@@ -29,6 +29,7 @@ impl Switch {
         let nonce = &connection.nonce;
         let proven = |origin: &String| MailboxProof { origin, nonce }.verify(public, signature).is_ok();
         if !self.origins.iter().any(proven) {
+            self.stats.proofs_failed += 1;
             return Err(ErrorCode::BadProof);
         }
         let mailbox = mailbox_address(public);
@@ -51,6 +52,7 @@ impl Switch {
                 self.homes.insert(mailbox, Home { conn, deny: deny.into(), circuits: 0 });
             }
         }
+        self.stats.proofs_good += 1;
         self.end_denied(&mailbox, deny);
         self.send(conn, &Frame::Proved { mailbox });
         self.deliver_waiting(&mailbox, now);
@@ -63,6 +65,7 @@ impl Switch {
             self.end_circuit(id, CloseReason::PeerGone, None);
         }
         let Some(old) = self.homes.remove(mailbox) else { return };
+        self.stats.evictions += 1;
         if let Some(connection) = self.connections.get_mut(&old.conn) {
             connection.mailboxes.retain(|other| other != mailbox);
         }

@@ -5,12 +5,14 @@
 
 mod circuit;
 mod connection;
+mod drain;
 mod mailbox;
 mod open;
 #[cfg(test)]
 mod random;
 mod rate;
 mod rendezvous;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -30,10 +32,13 @@ use rand_core::{CryptoRng, RngCore};
 use crate::limits::{Limits, MAX_INCOMING_PER_SECOND};
 use circuit::Circuits;
 use connection::{Connection, Slot};
+use drain::Phase;
 use mailbox::Home;
 use rate::OpenRates;
 use rendezvous::Meetings;
 use waiting::Waiting;
+
+pub use stats::{Errors, Reasons, Stats};
 
 /// Names a connection; the shell never uses a number twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,7 +73,10 @@ pub struct Switch {
     meetings: Meetings,
     rates: OpenRates,
     outputs: VecDeque<Output>,
-    shutting_down: bool,
+    phase: Phase,
+    /// Connections that lost a circuit during this command, in a drain.
+    freed: Vec<ConnId>,
+    stats: Stats,
 }
 
 impl Switch {
@@ -85,20 +93,24 @@ impl Switch {
             meetings: Meetings::new(&limits),
             rates: OpenRates::new(limits.max_open_rate_table),
             outputs: VecDeque::new(),
-            shutting_down: false,
+            phase: Phase::Running,
+            freed: Vec::new(),
+            stats: Stats::default(),
             limits,
         }
     }
 
     /// A connection from `ip` is ready for frames: sends HELLO with a nonce from `rng`.
     pub fn connected(&mut self, conn: ConnId, ip: IpAddr, now: Now, rng: &mut (impl RngCore + CryptoRng)) {
-        if self.shutting_down {
+        if self.phase != Phase::Running {
+            self.stats.errors.count(ErrorCode::ShuttingDown);
             self.send(conn, &Frame::Error { code: ErrorCode::ShuttingDown });
             self.outputs.push_back(Output::Disconnect { conn });
             return;
         }
         let mut nonce = [0; 32];
         rng.fill_bytes(&mut nonce);
+        self.stats.connections_total += 1;
         self.connections.insert(conn, Connection::new(ip.into(), nonce, now.mono));
         self.send(conn, &Frame::Hello { version: VERSION, nonce, time: now.unix });
     }
@@ -122,18 +134,21 @@ impl Switch {
         if let Err(code) = handled {
             self.fail(conn, code);
         }
+        self.end_freed();
     }
 
     /// Something came in that is no binary message of an allowed length.
     pub fn not_a_frame(&mut self, conn: ConnId) {
         if self.connections.contains_key(&conn) {
             self.fail(conn, ErrorCode::Malformed);
+            self.end_freed();
         }
     }
 
     /// The connection is gone. Everything that hung on it ends; the other ends are told `peer_gone`.
     pub fn disconnected(&mut self, conn: ConnId) {
         self.forget(conn);
+        self.end_freed();
     }
 
     /// Time has passed: ends what waited too long. To be called about once a second.
@@ -146,9 +161,13 @@ impl Switch {
         for (conn, code) in over {
             self.fail(conn, code);
         }
-        for (conn, circuit) in self.waiting.expire(now.mono).into_iter().chain(self.meetings.expire(now.mono)) {
-            self.drop_slot(conn, circuit);
-            self.send(conn, &Frame::Close { circuit, reason: CloseReason::Timeout });
+        for end in self.waiting.expire(now.mono) {
+            self.drop_slot(end.0, end.1);
+            self.refuse_open(end, CloseReason::Timeout);
+        }
+        for end in self.meetings.expire(now.mono) {
+            self.drop_slot(end.0, end.1);
+            self.refuse_meet(end, CloseReason::Timeout);
         }
         for connection in self.connections.values_mut() {
             connection.budget = MAX_INCOMING_PER_SECOND;
@@ -157,20 +176,7 @@ impl Switch {
         for mailbox in proven {
             self.deliver_waiting(&mailbox, now);
         }
-    }
-
-    /// Tells everybody that the relay is being stopped, and ends every connection.
-    pub fn shut_down(&mut self) {
-        self.shutting_down = true;
-        for (conn, _) in std::mem::take(&mut self.connections) {
-            self.send(conn, &Frame::Error { code: ErrorCode::ShuttingDown });
-            self.outputs.push_back(Output::Disconnect { conn });
-        }
-        self.homes.clear();
-        self.denied = 0;
-        self.circuits = Circuits::default();
-        self.waiting = Waiting::new(&self.limits);
-        self.meetings = Meetings::new(&self.limits);
+        self.end_freed();
     }
 
     /// What to do next.
@@ -184,6 +190,7 @@ impl Switch {
 
     /// Tells a connection why it ends, and ends it.
     fn fail(&mut self, conn: ConnId, code: ErrorCode) {
+        self.stats.errors.count(code);
         self.send(conn, &Frame::Error { code });
         self.outputs.push_back(Output::Disconnect { conn });
         self.forget(conn);

@@ -10,6 +10,7 @@ use super::{
     ConnId, Switch,
     circuit::Circuit,
     connection::Slot,
+    drain::Phase,
     waiting::{Pending, WaitingOpen},
 };
 
@@ -30,12 +31,13 @@ impl Switch {
         connection.count_proof(&self.limits)?;
         connection.check_number(number)?;
         let (nonce, network) = (connection.nonce, connection.network);
-        if connection.slots.len() >= self.limits.max_circuits_per_connection {
-            self.refuse((conn, number), CloseReason::Limit);
+        if connection.slots.len() >= self.limits.max_circuits_per_connection || self.phase != Phase::Running {
+            self.refuse_open((conn, number), CloseReason::Limit);
             return Ok(());
         }
         let Some(parsed) = self.check(ticket, &nonce, number, signature, tail, now) else {
-            self.refuse((conn, number), CloseReason::TicketRefused);
+            self.stats.proofs_failed += 1;
+            self.refuse_open((conn, number), CloseReason::TicketRefused);
             return Ok(());
         };
         let mailbox = parsed.mailbox();
@@ -52,17 +54,18 @@ impl Switch {
             return Ok(());
         }
         if tail.len() > pending.max_bytes as usize {
-            self.refuse((conn, number), CloseReason::Limit);
+            self.refuse_open((conn, number), CloseReason::Limit);
             return Ok(());
         }
         let waits = self.waiting.add(mailbox, WaitingOpen { pending, network, tail: tail.into(), since: now.mono });
         if !waits {
-            self.refuse((conn, number), CloseReason::Limit);
+            self.refuse_open((conn, number), CloseReason::Limit);
             return Ok(());
         }
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.slots.set(number, Slot::Waiting(mailbox));
         }
+        self.stats.opens_waited += 1;
         self.send(conn, &Frame::Waiting { circuit: number });
         Ok(())
     }
@@ -91,7 +94,7 @@ impl Switch {
         while let Some(open) = self.budget(mailbox).and_then(|budget| self.waiting.take(mailbox, budget)) {
             self.drop_slot(open.pending.conn, open.pending.number);
             if open.pending.expires != 0 && open.pending.expires <= now.unix {
-                self.refuse((open.pending.conn, open.pending.number), CloseReason::TicketRefused);
+                self.refuse_open((open.pending.conn, open.pending.number), CloseReason::TicketRefused);
             } else {
                 self.deliver(mailbox, &open.pending, &open.tail, now);
             }
@@ -101,20 +104,20 @@ impl Switch {
     /// Joins a sender and the phone that answers for `mailbox`, or refuses.
     fn deliver(&mut self, mailbox: &Mailbox, open: &Pending, tail: &[u8], now: Now) {
         let end = (open.conn, open.number);
-        let Some(home) = self.homes.get(mailbox) else { return self.refuse(end, CloseReason::PeerGone) };
+        let Some(home) = self.homes.get(mailbox) else { return self.refuse_open(end, CloseReason::PeerGone) };
         if home.deny.contains(&open.ticket_id) {
-            return self.refuse(end, CloseReason::TicketRefused);
+            return self.refuse_open(end, CloseReason::TicketRefused);
         }
         let phone = home.conn;
         let full = home.circuits >= self.limits.max_circuits_per_mailbox;
-        let Some(connection) = self.connections.get_mut(&phone) else { return self.refuse(end, CloseReason::PeerGone) };
+        let Some(connection) = self.connections.get_mut(&phone) else { return self.refuse_open(end, CloseReason::PeerGone) };
         // Both ends may be on one connection: then the sender's number is still to come, too.
         let taken = connection.slots.len() + usize::from(phone == open.conn);
         let full = full || taken >= self.limits.max_circuits_per_connection;
         let bytes_left = u32::try_from(tail.len()).ok().and_then(|length| open.max_bytes.checked_sub(length));
-        let (false, Some(bytes_left)) = (full, bytes_left) else { return self.refuse(end, CloseReason::Limit) };
+        let (false, Some(bytes_left)) = (full, bytes_left) else { return self.refuse_open(end, CloseReason::Limit) };
         if !self.rates.count((*mailbox, open.ticket_id), open.opens_per_hour, now.mono) {
-            return self.refuse(end, CloseReason::Limit);
+            return self.refuse_open(end, CloseReason::Limit);
         }
         let number = connection.next_number();
         connection.budget = connection.budget.saturating_sub(tail.len());
@@ -124,11 +127,14 @@ impl Switch {
             messages_left: self.limits.max_messages_per_circuit.saturating_sub(1),
             bytes_left,
         });
+        self.stats.opens_delivered += 1;
+        self.stats.bytes_forwarded += u64::try_from(tail.len()).unwrap_or(u64::MAX);
         self.send(phone, &Frame::Incoming { circuit: number, mailbox: *mailbox, ticket_id: open.ticket_id, tail });
         self.send(open.conn, &Frame::Opened { circuit: open.number });
     }
 
-    pub(super) fn refuse(&mut self, (conn, number): (ConnId, Number), reason: CloseReason) {
+    pub(super) fn refuse_open(&mut self, (conn, number): (ConnId, Number), reason: CloseReason) {
+        self.stats.opens_refused.count(reason);
         self.send(conn, &Frame::Close { circuit: number, reason });
     }
 }

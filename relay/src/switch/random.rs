@@ -2,7 +2,7 @@
 
 use countersign_core::{
     keys::{CiRoot, DeviceRoot},
-    relay::{CloseReason, Frame, MailboxProof, Nonce, OpenProof, RELAY_CIRCUIT, RelayUrl, Role, Ticket},
+    relay::{CloseReason, ErrorCode, Frame, MailboxProof, Nonce, OpenProof, RELAY_CIRCUIT, RelayUrl, Role, Ticket},
     time::Now,
 };
 use rand_chacha::{
@@ -10,7 +10,7 @@ use rand_chacha::{
     rand_core::{RngCore as _, SeedableRng as _},
 };
 
-use super::{ConnId, Output, Slot, Switch};
+use super::{ConnId, Output, Phase, Slot, Switch};
 use crate::limits::Limits;
 
 const ORIGIN: &str = "ws://localhost:7700";
@@ -28,7 +28,10 @@ impl Switch {
             waiting += connection.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Waiting(_))).count();
         }
         assert_eq!(joined, 2 * self.circuits.len());
-        assert_eq!(waiting, self.waiting.len());
+        assert_eq!((waiting, waiting), (self.waiting.len(), self.waiting.count()));
+        if self.phase != Phase::Running {
+            assert!(self.connections.values().all(|connection| !connection.slots.is_empty()) && waiting == 0);
+        }
         assert_eq!(self.denied, self.homes.values().map(|home| home.deny.len()).sum::<usize>());
         for (mailbox, home) in &self.homes {
             assert!(self.connections[&home.conn].mailboxes.contains(mailbox));
@@ -119,8 +122,11 @@ impl Chaos {
         while let Some(output) = self.switch.poll_output() {
             match output {
                 Output::Send { conn, bytes } => {
-                    if let Frame::Hello { nonce, .. } = Frame::parse(&bytes).unwrap() {
-                        self.conns.push((conn, nonce));
+                    match Frame::parse(&bytes).unwrap() {
+                        Frame::Hello { nonce, .. } => self.conns.push((conn, nonce)),
+                        // In a drain it comes instead of HELLO.
+                        Frame::Error { code: ErrorCode::ShuttingDown } => continue,
+                        _ => {}
                     }
                     assert!(self.conns.iter().any(|(known, _)| *known == conn), "a frame for a connection that is gone");
                 }
@@ -144,7 +150,12 @@ fn the_tables_stay_consistent() {
         let switch = Switch::new(&[RelayUrl::parse(ORIGIN).unwrap()], limits);
         let rng = ChaCha8Rng::seed_from_u64(seed);
         let mut chaos = Chaos { rng, switch, now: Now { unix: 1_790_000_000, mono: 0 }, next: 0, conns: Vec::new() };
-        for _ in 0..400 {
+        for step in 0..400 {
+            // Half of the runs end in a drain.
+            if step == 350 && seed % 2 == 0 {
+                chaos.switch.drain();
+                chaos.listen();
+            }
             chaos.step();
             chaos.listen();
             chaos.switch.check_tables();

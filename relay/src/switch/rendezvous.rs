@@ -11,6 +11,7 @@ use super::{
     ConnId, Switch,
     circuit::{Circuit, End},
     connection::Slot,
+    drain::Phase,
     milliseconds,
 };
 use crate::{
@@ -84,6 +85,10 @@ impl Meetings {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Forgets burnt ones, ends waits that took too long, and says which.
     pub(super) fn expire(&mut self, mono: u64) -> Vec<End> {
         let over = |meeting: &Meeting| mono.saturating_sub(meeting.since) >= self.ttl;
@@ -105,14 +110,14 @@ impl Switch {
         connection.count_proof(&self.limits)?;
         connection.check_number(number)?;
         let end = (conn, number);
-        if connection.slots.len() >= self.limits.max_circuits_per_connection {
-            self.refuse(end, CloseReason::Limit);
+        if connection.slots.len() >= self.limits.max_circuits_per_connection || self.phase != Phase::Running {
+            self.refuse_meet(end, CloseReason::Limit);
             return Ok(());
         }
         match self.meetings.meet(rendezvous, end, role, connection.network, now.mono) {
             Met::Waits => connection.slots.set(number, Slot::Meeting(rendezvous)),
-            Met::Taken => self.refuse(end, CloseReason::RendezvousTaken),
-            Met::Full => self.refuse(end, CloseReason::Limit),
+            Met::Taken => self.refuse_meet(end, CloseReason::RendezvousTaken),
+            Met::Full => self.refuse_meet(end, CloseReason::Limit),
             Met::With(other) => {
                 self.join(Circuit {
                     ends: (other, end),
@@ -120,11 +125,16 @@ impl Switch {
                     messages_left: self.limits.max_messages_per_circuit,
                     bytes_left: self.limits.max_bytes_per_circuit,
                 });
+                self.stats.meets_met += 1;
                 for (conn, circuit) in [other, end] {
                     self.send(conn, &Frame::Met { circuit });
                 }
             }
         }
         Ok(())
+    }
+    pub(super) fn refuse_meet(&mut self, (conn, number): End, reason: CloseReason) {
+        self.stats.meets_refused.count(reason);
+        self.send(conn, &Frame::Close { circuit: number, reason });
     }
 }

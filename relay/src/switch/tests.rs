@@ -1,5 +1,7 @@
 //! The switch in virtual time.
 
+mod drain;
+
 use std::net::IpAddr;
 
 use countersign_core::{
@@ -173,7 +175,7 @@ fn messages_go_both_ways_until_one_end_closes() {
     world.send(phone, &close(N, CloseReason::Refused), &[(ci, close(5, CloseReason::Refused))]);
     world.send(ci, &Frame::Data { circuit: 5, tail: b"late" }, &[]);
     world.send(ci, &close(5, CloseReason::Done), &[]);
-    assert!(world.switch.connections.values().all(|connection| connection.slots.len() == 0));
+    assert!(world.switch.connections.values().all(|connection| connection.slots.is_empty()));
 }
 
 #[test]

@@ -96,10 +96,14 @@ impl Waiting {
         mailboxes.iter().flat_map(|mailbox| self.remove_if(mailbox, |open| is_over(open, max))).collect()
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        assert_eq!(self.total, self.queues.values().map(VecDeque::len).sum::<usize>());
         self.total
+    }
+
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.queues.values().map(VecDeque::len).sum()
     }
 
     fn remove_if(&mut self, mailbox: &Mailbox, remove: impl Fn(&WaitingOpen) -> bool) -> Vec<End> {

@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod ends;
+mod operation;
+mod process;
 mod program;
 mod sockets;

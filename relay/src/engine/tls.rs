@@ -1,0 +1,179 @@
+//! TLS without a socket: records in, plain text out, and the other way round.
+//!
+//! rustls's unbuffered API, so that a connection that says nothing keeps its keys and no buffer.
+
+use std::sync::Arc;
+
+use tokio_rustls::rustls::{
+    Error, ServerConfig,
+    server::{ServerConnectionData, UnbufferedServerConnection},
+    unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError, UnbufferedStatus, WriteTraffic},
+};
+
+use crate::limits::MAX_TLS_HELD;
+
+/// The server's end of one TLS connection.
+pub(crate) struct Tls {
+    rustls: UnbufferedServerConnection,
+    /// A record, or a message of the handshake, of which the end is missing.
+    incoming: Vec<u8>,
+}
+
+/// The other end broke the protocol or is not to be talked to; an alert that says so may be among what is to be sent.
+#[derive(Debug)]
+pub(crate) struct Failed;
+
+/// How far the bytes at hand led.
+enum Stop<'a> {
+    /// Application data can be sent.
+    CanSend(WriteTraffic<'a, ServerConnectionData>),
+    /// More is needed, or nothing more will come.
+    Blocked,
+}
+
+impl Tls {
+    pub(crate) fn new(config: Arc<ServerConfig>) -> Result<Self, Error> {
+        Ok(Self { rustls: UnbufferedServerConnection::new(config)?, incoming: Vec::new() })
+    }
+
+    /// Bytes kept until there is more.
+    pub(crate) fn held(&self) -> usize {
+        self.incoming.capacity()
+    }
+
+    /// Takes what came in: adds plain text to `plain`, and records that are to be sent to `out` (also if it fails).
+    pub(crate) fn receive(&mut self, input: &mut [u8], plain: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Failed> {
+        let mut kept = std::mem::take(&mut self.incoming);
+        let bytes = if kept.is_empty() {
+            input
+        } else {
+            kept.reserve_exact(input.len());
+            kept.extend_from_slice(input);
+            kept.as_mut_slice()
+        };
+        let (taken, _) = drive(&mut self.rustls, bytes, plain, out)?;
+        let rest = bytes.get(taken..).unwrap_or_default();
+        if rest.len() > MAX_TLS_HELD {
+            return Err(Failed);
+        }
+        self.incoming = rest.to_vec();
+        Ok(())
+    }
+
+    /// Adds records with `plain` in them to `out`.
+    pub(crate) fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Failed> {
+        let mut unexpected = Vec::new();
+        let (_, Stop::CanSend(mut traffic)) = drive(&mut self.rustls, &mut [], &mut unexpected, out)? else { return Err(Failed) };
+        write(out, |room| match traffic.encrypt(plain, room) {
+            Err(EncryptError::InsufficientSize(size)) => Err(size),
+            Err(EncryptError::EncryptExhausted) | Ok(0) => Ok(None),
+            Ok(written) => Ok(Some(written)),
+        })
+    }
+
+    /// Adds the goodbye to `out`.
+    pub(crate) fn close(&mut self, out: &mut Vec<u8>) {
+        let mut unexpected = Vec::new();
+        if let Ok((_, Stop::CanSend(mut traffic))) = drive(&mut self.rustls, &mut [], &mut unexpected, out) {
+            // A goodbye that cannot be made is not said; the connection ends all the same.
+            let _ = write(out, |room| match traffic.queue_close_notify(room) {
+                Err(EncryptError::InsufficientSize(size)) => Err(size),
+                Err(EncryptError::EncryptExhausted) => Ok(None),
+                Ok(written) => Ok(Some(written)),
+            });
+        }
+    }
+}
+
+/// Lets rustls do what can be done with `bytes`; says how many of them it has taken.
+fn drive<'a>(
+    rustls: &'a mut UnbufferedServerConnection,
+    bytes: &mut [u8],
+    plain: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> Result<(usize, Stop<'a>), Failed> {
+    let mut taken = 0;
+    // Twice the same call: what it borrows for `CanSend` lives longer than this loop's turn.
+    while step(rustls, bytes.get_mut(taken..).unwrap_or_default(), plain, out, &mut taken)? {}
+    let UnbufferedStatus { discard, state } = rustls.process_tls_records(bytes.get_mut(taken..).unwrap_or_default());
+    match state {
+        Ok(ConnectionState::WriteTraffic(traffic)) => Ok((taken + discard, Stop::CanSend(traffic))),
+        Ok(_) => Ok((taken + discard, Stop::Blocked)),
+        Err(_) => Err(Failed),
+    }
+}
+
+/// One thing that can be done; `false`: there is none.
+fn step(
+    rustls: &mut UnbufferedServerConnection,
+    bytes: &mut [u8],
+    plain: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+    taken: &mut usize,
+) -> Result<bool, Failed> {
+    let UnbufferedStatus { mut discard, state } = rustls.process_tls_records(bytes);
+    let more = match state {
+        Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+            while let Some(record) = traffic.next_record() {
+                let record = record.map_err(|_| Failed)?;
+                discard += record.discard;
+                plain.extend_from_slice(record.payload);
+            }
+            true
+        }
+        Ok(ConnectionState::EncodeTlsData(data)) => {
+            encode(data, out)?;
+            true
+        }
+        Ok(ConnectionState::TransmitTlsData(transmit)) => {
+            // It is in `out`, which will be sent.
+            transmit.done();
+            true
+        }
+        Ok(ConnectionState::PeerClosed) => true,
+        Ok(_) => false,
+        Err(_) => {
+            alert(rustls, out);
+            return Err(Failed);
+        }
+    };
+    *taken += discard;
+    Ok(more)
+}
+
+/// After a failure: what tells the other end why.
+fn alert(rustls: &mut UnbufferedServerConnection, out: &mut Vec<u8>) {
+    while let Ok(ConnectionState::EncodeTlsData(data)) = rustls.process_tls_records(&mut []).state {
+        if encode(data, out).is_err() {
+            return;
+        }
+    }
+}
+
+fn encode(mut data: EncodeTlsData<'_, ServerConnectionData>, out: &mut Vec<u8>) -> Result<(), Failed> {
+    write(out, |room| match data.encode(room) {
+        Err(EncodeError::InsufficientSize(size)) => Err(size),
+        Err(EncodeError::AlreadyEncoded) => Ok(None),
+        Ok(written) => Ok(Some(written)),
+    })
+}
+
+/// Lets `write` put something at the end of `out`, with as much room as it asks for.
+fn write(out: &mut Vec<u8>, mut write: impl FnMut(&mut [u8]) -> Result<Option<usize>, InsufficientSizeError>) -> Result<(), Failed> {
+    let start = out.len();
+    let mut wanted = 0;
+    loop {
+        out.resize(start + wanted, 0);
+        match write(out.get_mut(start..).unwrap_or_default()) {
+            Ok(written) => {
+                out.truncate(start + written.unwrap_or_default());
+                return written.map(|_| ()).ok_or(Failed);
+            }
+            Err(InsufficientSizeError { required_size }) if required_size > wanted => wanted = required_size,
+            Err(_) => {
+                out.truncate(start);
+                return Err(Failed);
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What the shell counts, and how all counts are told to Prometheus. The switch keeps its own ([`crate::switch::Stats`]).
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, text},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::Registry,
+};
+
+use crate::switch::Stats;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the shell counts.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Connections that were accepted and admitted.
+    pub(crate) accepted: Counter,
+    /// Connections refused because there are too many in all.
+    pub(crate) refused_full: Counter,
+    /// Connections refused because there are too many from one address.
+    pub(crate) refused_address: Counter,
+    /// Failures of `accept`, mostly for want of file descriptors.
+    pub(crate) accept_errors: Counter,
+    /// TLS handshakes that succeeded.
+    pub(crate) tls_handshakes: Counter,
+    /// TLS handshakes that failed.
+    pub(crate) handshakes_tls_failed: Counter,
+    /// What was no WebSocket handshake at `/v1`.
+    pub(crate) handshakes_websocket_failed: Counter,
+    /// Handshakes that took too long.
+    pub(crate) handshakes_timed_out: Counter,
+    /// Connections cut because they do not read.
+    pub(crate) slow_readers: Counter,
+    /// Pings sent.
+    pub(crate) pings: Counter,
+    /// Connections cut because nothing came back.
+    pub(crate) ping_timeouts: Counter,
+}
+
+/// Everything that is told at one moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) switch: Stats,
+    pub(crate) counters: Arc<Counters>,
+    /// Bytes that wait to be written to connections.
+    pub(crate) queued_bytes: u64,
+    /// Whether new connections are taken.
+    pub(crate) ready: bool,
+    /// Seconds since the start.
+    pub(crate) uptime: u64,
+    /// When the certificate ends, Unix time; `None` without TLS.
+    pub(crate) certificate_ends: Option<u64>,
+}
+
+impl Snapshot {
+    /// The text that Prometheus reads (OpenMetrics 1.0).
+    pub(crate) fn encode(self) -> String {
+        let mut registry = Registry::with_prefix("countersign_relay");
+        registry.register_collector(Box::new(self));
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = text::encode(&mut text, &registry);
+        text
+    }
+}
+
+/// Writes metrics one after the other.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+type Encoded = Result<(), std::fmt::Error>;
+
+impl Page<'_> {
+    fn gauge(&mut self, name: &str, help: &str, value: u64) -> Encoded {
+        ConstGauge::new(signed(value)).encode(self.0.encode_descriptor(name, help, None, MetricType::Gauge)?)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> Encoded {
+        ConstCounter::new(value).encode(self.0.encode_descriptor(name, help, None, MetricType::Counter)?)
+    }
+
+    fn counters(&mut self, name: &str, help: &str, label: &str, values: impl IntoIterator<Item = (&'static str, u64)>) -> Encoded {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (value, count) in values {
+            ConstCounter::new(count).encode(family.encode_family(&[(label, value)])?)?;
+        }
+        Ok(())
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+impl Collector for Snapshot {
+    fn encode(&self, encoder: DescriptorEncoder) -> Encoded {
+        let (switch, shell) = (&self.switch, &self.counters);
+        let page = &mut Page(encoder);
+        page.gauge("ready", "1 while new connections are taken", self.ready.into())?;
+        page.gauge("uptime_seconds", "Since the start", self.uptime)?;
+        if let Some(ends) = self.certificate_ends {
+            page.gauge("certificate_expires_timestamp_seconds", "When the TLS certificate ends, Unix time", ends)?;
+        }
+        page.gauge("connections", "WebSocket connections", switch.connections)?;
+        page.counter("connections_accepted", "TCP connections taken", shell.accepted.value())?;
+        let refused = [("full", shell.refused_full.value()), ("address", shell.refused_address.value())];
+        page.counters("connections_refused", "TCP connections closed at once: limit in all, limit of an address", "reason", refused)?;
+        page.counter("connections_opened", "Connections that were given HELLO", switch.connections_total)?;
+        page.counters("connection_errors", "Connections ended with ERROR", "code", switch.errors.iter())?;
+        page.counter("accept_errors", "Failures to accept, mostly for want of file descriptors", shell.accept_errors.value())?;
+        page.counter("tls_handshakes", "TLS handshakes that succeeded", shell.tls_handshakes.value())?;
+        let failures = [
+            ("tls", shell.handshakes_tls_failed.value()),
+            ("websocket", shell.handshakes_websocket_failed.value()),
+            ("timeout", shell.handshakes_timed_out.value()),
+        ];
+        page.counters("handshake_failures", "Handshakes that failed", "kind", failures)?;
+        page.gauge("mailboxes", "Mailboxes proven", switch.mailboxes)?;
+        page.counter("evictions", "Mailboxes that a newer connection took over", switch.evictions)?;
+        let proofs = [("good", switch.proofs_good), ("failed", switch.proofs_failed)];
+        page.counters("proofs", "PROVEs that were good; signatures and tickets that were not", "result", proofs)?;
+        page.gauge("waiting", "OPENs that wait for their phone", switch.waiting)?;
+        let opens = [("delivered", switch.opens_delivered), ("waited", switch.opens_waited)];
+        let opens = opens.into_iter().chain(switch.opens_refused.iter().filter(|(reason, _)| RELAY_REFUSES.contains(reason)));
+        page.counters("opens", "OPENs by result; one that waits is counted again when it is delivered or refused", "result", opens)?;
+        page.gauge("rendezvous", "Rendezvous in use or burnt", switch.rendezvous)?;
+        let meets = switch.meets_refused.iter().filter(|(reason, _)| ["limit", "timeout", "rendezvous_taken"].contains(reason));
+        page.counters("meets", "MEETs by result", "result", std::iter::once(("met", switch.meets_met)).chain(meets))?;
+        page.gauge("circuits", "Circuits joined", switch.circuits)?;
+        page.counter("circuits_joined", "Circuits that were joined", switch.circuits_total)?;
+        page.counters("circuit_closes", "Circuits that ended", "reason", switch.closes.iter())?;
+        page.counter("forwarded_frames", "DATA frames forwarded", switch.frames_forwarded)?;
+        page.counter("forwarded_bytes", "Bytes forwarded in tails", switch.bytes_forwarded)?;
+        page.gauge("queued_bytes", "Bytes that wait to be written to connections", self.queued_bytes)?;
+        page.counter("slow_readers", "Connections cut because they do not read", shell.slow_readers.value())?;
+        page.counter("pings", "Pings sent", shell.pings.value())?;
+        page.counter("ping_timeouts", "Connections cut because nothing came back", shell.ping_timeouts.value())?;
+        let mut build = page.0.encode_descriptor("build_info", "What runs", None, MetricType::Gauge)?;
+        ConstGauge::new(1_i64).encode(build.encode_family(&[("version", env!("CARGO_PKG_VERSION"))])?)
+    }
+}
+
+/// Why the relay itself refuses an OPEN.
+const RELAY_REFUSES: [&str; 4] = ["ticket_refused", "limit", "peer_gone", "timeout"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page() -> String {
+        let counters = Arc::<Counters>::default();
+        counters.pings.add_one();
+        counters.refused_address.add_one();
+        Snapshot { counters, certificate_ends: Some(1_800_000_000), ..Snapshot::default() }.encode()
+    }
+
+    #[test]
+    fn counts_are_told() {
+        let page = page();
+        for line in [
+            "countersign_relay_pings_total 1",
+            "countersign_relay_connections_refused_total{reason=\"address\"} 1",
+            "countersign_relay_connections_refused_total{reason=\"full\"} 0",
+            "countersign_relay_certificate_expires_timestamp_seconds 1800000000",
+            "countersign_relay_opens_total{result=\"ticket_refused\"} 0",
+            concat!("countersign_relay_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+            "# EOF",
+        ] {
+            assert!(page.lines().any(|other| other == line), "{line} is not in\n{page}");
+        }
+        assert_eq!(page.matches("rendezvous_taken").count(), 2);
+    }
+
+    /// docs/RELAY.md has a row for each metric, with its labels and its help, and no other.
+    #[test]
+    fn the_documentation_lists_the_same() {
+        let text = include_str!("../../docs/RELAY.md");
+        let section = text.split("\n### Metrics\n").nth(1).unwrap().split("\n#").next().unwrap();
+        let rows: Vec<(String, String)> = section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "))
+            .map(|(name, help)| (name.split('{').next().unwrap().trim_end_matches("_total").to_owned(), help.to_owned()))
+            .collect();
+        let page = page();
+        let told: Vec<(String, String)> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("# HELP countersign_relay_")?.split_once(' '))
+            .map(|(name, help)| (name.to_owned(), help.trim_end_matches('.').to_owned()))
+            .collect();
+        assert_eq!(rows, told);
+    }
+}

@@ -1,0 +1,182 @@
+//! A relay in operation: drained, reloaded, watched.
+
+use std::{fs, path::Path};
+
+use crate::{
+    ends::{End, mailbox, ticket},
+    process::{Process, ask, events, free_address},
+};
+use countersign_core::relay::{CloseReason, ErrorCode, Frame, RelayUrl};
+use countersign_link::{Link, LinkError, RootCertStore};
+
+const N: u32 = 0x8000_0000;
+const SHUTTING_DOWN: Frame<'static> = Frame::Error { code: ErrorCode::ShuttingDown };
+
+/// A phone and a job with a circuit between them.
+async fn joined(url: &RelayUrl) -> (End, End) {
+    let mut phone = End::connect(url).await;
+    phone.prove(&[]).await;
+    phone.expect(Frame::Proved { mailbox: mailbox() }).await;
+    let mut ci = End::connect(url).await;
+    ci.open(1, &ticket(), b"the payload").await;
+    phone.expect(Frame::Incoming { circuit: N, mailbox: mailbox(), ticket_id: ticket().ticket_id, tail: b"the payload" }).await;
+    ci.expect(Frame::Opened { circuit: 1 }).await;
+    (phone, ci)
+}
+
+#[tokio::test]
+async fn a_drain_finishes_circuits_while_a_successor_takes_over() {
+    let admin = free_address();
+    let admin_text = admin.to_string();
+    let mut old = Process::start(["--listen", "127.0.0.1:0", "--admin", &admin_text]);
+    let (mut phone, mut ci) = joined(&old.url).await;
+    let mut idle = End::connect(&old.url).await;
+    old.signal("TERM");
+    idle.expect(SHUTTING_DOWN).await;
+    idle.expect_end().await;
+    assert_eq!(old.wait_for("draining")["circuits"], 1);
+    assert_eq!(ask(admin, "/readyz"), (503, "draining\n".to_owned()));
+    assert_eq!(ask(admin, "/healthz").0, 200);
+
+    // Address and admin address are the successor's.
+    let address = format!("127.0.0.1:{}", old.url.port());
+    let mut new = Process::start(["--listen", &address, "--admin", &admin_text]);
+    new.wait_for("admin_in_use");
+    let mut elsewhere = End::connect(&new.url).await;
+    // The old one goes on, and takes nothing new.
+    phone.send(Frame::Data { circuit: N, tail: b"m2" }).await;
+    ci.expect(Frame::Data { circuit: 1, tail: b"m2" }).await;
+    ci.open(2, &ticket(), b"m1").await;
+    ci.expect(Frame::Close { circuit: 2, reason: CloseReason::Limit }).await;
+    phone.send(Frame::Close { circuit: N, reason: CloseReason::Done }).await;
+    ci.expect(Frame::Close { circuit: 1, reason: CloseReason::Done }).await;
+    ci.expect(SHUTTING_DOWN).await;
+    phone.expect(SHUTTING_DOWN).await;
+    for end in [&mut phone, &mut ci] {
+        end.expect_end().await;
+    }
+    drop((phone, ci, idle));
+    assert_eq!(old.wait_for("drained")["finished"], 1);
+    let (status, _, log) = old.end();
+    assert!(status.success());
+    assert_eq!(events(&log), ["listening", "draining", "drained", "stopped"]);
+
+    new.wait_for("admin_listening");
+    assert_eq!(ask(admin, "/readyz").0, 200);
+    elsewhere.prove(&[]).await;
+    elsewhere.expect(Frame::Proved { mailbox: mailbox() }).await;
+}
+
+#[tokio::test]
+async fn a_drain_has_an_end() {
+    // By its time, and by a second signal.
+    for drain in ["0s", "10m"] {
+        let mut relay = Process::start(["--listen", "127.0.0.1:0", "--drain", drain]);
+        let (mut phone, mut ci) = joined(&relay.url).await;
+        relay.signal("TERM");
+        relay.wait_for("draining");
+        if drain == "10m" {
+            relay.signal("INT");
+        }
+        for end in [&mut phone, &mut ci] {
+            end.expect(SHUTTING_DOWN).await;
+            end.expect_end().await;
+        }
+        drop((phone, ci));
+        assert_eq!(relay.wait_for("drained")["cut"], 1);
+        assert!(relay.end().0.success());
+    }
+}
+
+/// Writes a new certificate for localhost; gives what trusts it alone.
+fn certify(folder: &Path) -> RootCertStore {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+    fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    roots
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_for_new_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let old_roots = certify(folder.path());
+    let listen = free_address();
+    let url = format!("wss://localhost:{}", listen.port());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut relay =
+        Process::start(["--listen", &listen.to_string(), "--origin", &url, "--tls-cert", &path("cert.pem"), "--tls-key", &path("key.pem")]);
+    let (link, hello) = Link::connect_with(&relay.url, old_roots.clone()).await.unwrap();
+    let mut kept = End { link, hello, origin: url };
+
+    let new_roots = certify(folder.path());
+    relay.signal("HUP");
+    assert!(relay.wait_for("reload")["not_after"].as_u64().is_some());
+    assert!(matches!(Link::connect_with(&relay.url, old_roots).await, Err(LinkError::Tls(_))));
+    drop(Link::connect_with(&relay.url, new_roots.clone()).await.unwrap());
+    kept.prove(&[]).await;
+    kept.expect(Frame::Proved { mailbox: mailbox() }).await;
+
+    // A broken file is told, and changes nothing.
+    fs::write(folder.path().join("cert.pem"), "no certificate").unwrap();
+    relay.signal("HUP");
+    assert!(relay.wait_for("reload_failed")["error"].as_str().unwrap().contains("cert.pem"));
+    drop(Link::connect_with(&relay.url, new_roots).await.unwrap());
+    kept.prove(&[]).await;
+    kept.expect(Frame::Proved { mailbox: mailbox() }).await;
+}
+
+#[tokio::test]
+async fn counts_are_told_and_nothing_else_is() {
+    let admin = free_address();
+    let relay =
+        Process::start(["--listen", "127.0.0.1:0", "--admin", &admin.to_string(), "--log-level", "debug", "--max-connections-per-ip", "3"]);
+    let (mut phone, mut ci) = joined(&relay.url).await;
+    let mut third = End::connect(&relay.url).await;
+    assert!(Link::connect(&relay.url).await.is_err());
+    third.link.send(&[0x99]).await.unwrap();
+    third.expect(Frame::Error { code: ErrorCode::Malformed }).await;
+    third.expect_end().await;
+    phone.send(Frame::Data { circuit: N, tail: b"the answer" }).await;
+    ci.expect(Frame::Data { circuit: 1, tail: b"the answer" }).await;
+    let (status, metrics) = ask(admin, "/metrics");
+    assert_eq!(status, 200);
+    for line in [
+        "ready 1",
+        "connections 2",
+        "connections_accepted_total 3",
+        "connections_refused_total{reason=\"address\"} 1",
+        "connection_errors_total{code=\"malformed\"} 1",
+        "mailboxes 1",
+        "circuits 1",
+        "opens_total{result=\"delivered\"} 1",
+        "proofs_total{result=\"good\"} 1",
+        "forwarded_frames_total 1",
+        "forwarded_bytes_total 21",
+        "queued_bytes 0",
+    ] {
+        let line = format!("countersign_relay_{line}");
+        assert!(metrics.lines().any(|other| other == line), "{line} is not in\n{metrics}");
+    }
+    assert!(metrics.ends_with("# EOF\n"));
+    relay.signal("TERM");
+    relay.signal("TERM");
+    drop((phone, ci, third));
+    let (_, _, log) = relay.end();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let secrets = [hex(&mailbox().as_bytes()[..8]), hex(b"the payload"), "the payload".to_owned(), "the answer".to_owned()];
+    let own = relay_free_of(&log);
+    for text in [&metrics, &own] {
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "{secret} is in\n{text}");
+        }
+        assert!(!text.contains("127.0.0.1"), "an address is in\n{text}");
+    }
+    assert!(own.contains("\"refused_address\":1"), "{own}");
+}
+
+/// The log without the line that names the relay's own URL.
+fn relay_free_of(log: &str) -> String {
+    log.lines().filter(|line| !line.contains("\"event\":\"listening\"")).map(|line| format!("{line}\n")).collect()
+}
