@@ -40,6 +40,29 @@ pub(super) struct State {
     pub(super) trusted: Vec<ByteArray<32>>,
     pub(super) replay: Vec<Replay>,
     pub(super) history: Vec<HistoryEntry>,
+    /// Not written while there are none: states from before wake-ups are read as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) wake_ups: Vec<WakeUp>,
+}
+
+/// Where this phone gets push messages.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WakeUp {
+    /// The relay that may send them; empty: every relay without an entry of its own.
+    pub(super) relay: String,
+    pub(super) endpoint: String,
+    pub(super) p256dh: ByteArray<65>,
+    pub(super) auth: ByteArray<16>,
+}
+
+/// A push address that the relay of a pairing sealed for its mailbox.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Push {
+    pub(super) sealed: ByteBuf,
+    /// In a ticket that the laptop has.
+    pub(super) given: bool,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -52,6 +75,8 @@ pub(super) struct Pairing {
     pub(super) psk: Psk,
     pub(super) ticket: Id,
     pub(super) created: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) push: Option<Push>,
 }
 
 /// A pairing taken back: its mailbox is still proven, to tell the relay that its ticket is denied.
@@ -122,7 +147,8 @@ impl State {
     pub(super) fn room(&self) -> usize {
         let answers: usize = self.replay.iter().filter_map(|entry| entry.m4.as_ref()).map(|m4| m4.len()).sum();
         let files: usize = self.seeds.iter().map(|seed| seed.files.len()).sum();
-        4096 + 1024 * (self.pairings.len() + self.seeds.len() + self.history.len())
+        4096 + 2048 * self.pairings.len()
+            + 1024 * (self.wake_ups.len() + self.seeds.len() + self.history.len())
             + 256 * (self.revoked.len() + self.grants.len() + self.replay.len())
             + 48 * (self.retired.len() + self.trusted.len() + files)
             + answers
@@ -130,6 +156,23 @@ impl State {
 
     pub(super) fn pairing(&self, id: &PairingId) -> Option<&Pairing> {
         self.pairings.iter().find(|pairing| *pairing.id == *id)
+    }
+
+    /// The push address for a relay: its own, or the one for all.
+    pub(super) fn wake_up(&self, relay: &str) -> Option<&WakeUp> {
+        wake_up_of(&self.wake_ups, relay)
+    }
+
+    pub(super) fn set_push(&mut self, id: &PairingId, push: Push) {
+        if let Some(pairing) = self.pairings.iter_mut().find(|pairing| *pairing.id == *id) {
+            pairing.push = Some(push);
+        }
+    }
+
+    pub(super) fn push_given(&mut self, id: &PairingId) {
+        if let Some(push) = self.pairings.iter_mut().find(|pairing| *pairing.id == *id).and_then(|pairing| pairing.push.as_mut()) {
+            push.given = true;
+        }
     }
 
     pub(super) fn seed(&self, id: &[u8; 16]) -> Option<&Seed> {
@@ -194,4 +237,10 @@ impl State {
             entry.outcome = outcome;
         }
     }
+}
+
+/// The entry for a relay: its own, or the one for all.
+pub(super) fn wake_up_of<'a>(wake_ups: &'a [WakeUp], relay: &str) -> Option<&'a WakeUp> {
+    let of = |name: &str| wake_ups.iter().find(|it| it.relay == name);
+    of(relay).or_else(|| of(""))
 }
