@@ -244,3 +244,44 @@ pub(super) fn wake_up_of<'a>(wake_ups: &'a [WakeUp], relay: &str) -> Option<&'a 
     let of = |name: &str| wake_ups.iter().find(|it| it.relay == name);
     of(relay).or_else(|| of(""))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::encode;
+
+    #[test]
+    fn without_wake_ups_the_state_is_written_as_before_there_were_any() {
+        let pairing = Pairing {
+            id: Id::new([1; 16]),
+            name: String::new(),
+            relay: String::new(),
+            ci_static: ByteArray::new([1; 32]),
+            psk: Psk(Secret32::from_bytes([1; 32])),
+            ticket: Id::new([1; 16]),
+            created: 0,
+            push: None,
+        };
+        let state = State {
+            v: 1,
+            name: String::new(),
+            recipient: String::new(),
+            signer: ByteArray::new([1; 32]),
+            pairings: vec![pairing],
+            revoked: Vec::new(),
+            retired: Vec::new(),
+            seeds: Vec::new(),
+            grants: Vec::new(),
+            trusted: Vec::new(),
+            replay: Vec::new(),
+            history: Vec::new(),
+            wake_ups: Vec::new(),
+        };
+        let bytes = encode(&state).unwrap();
+        // 12 keys in the state, 7 in the pairing.
+        assert_eq!(bytes[0], 0xac);
+        let at = bytes.windows(8).position(|window| window == b"pairings").unwrap();
+        assert_eq!(bytes[at + 8..at + 10], [0x81, 0xa7]);
+        assert!(crate::channel::decode::<State>(&bytes).is_ok());
+    }
+}
