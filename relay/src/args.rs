@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::Parser;
 use countersign_core::relay::RelayUrl;
 use countersign_relay::{
-    Config, TlsFiles,
+    Config, PushConfig, TlsFiles,
     limits::{self, Limits},
 };
 
@@ -31,6 +31,15 @@ pub(crate) struct Args {
     /// Private key of the certificate, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Keys for waking phones that are away (Web Push); made if the file does not exist. Relays of a cluster share it
+    #[arg(long, value_name = "FILE", requires = "push_contact")]
+    push_keys: Option<PathBuf>,
+    /// How push services reach you, like mailto:you@example.org
+    #[arg(long, value_name = "URL", requires = "push_keys")]
+    push_contact: Option<String>,
+    /// For tests: wake-ups may go to http and to private addresses
+    #[arg(long, hide = true)]
+    push_allow_private: bool,
     /// Lift the limits per address, because all connections come from a proxy (which should have its own)
     #[arg(long)]
     behind_proxy: bool,
@@ -59,7 +68,9 @@ impl Args {
             limits = limits.without_addresses();
         }
         let tls = self.tls_cert.zip(self.tls_key).map(|(cert, key)| TlsFiles { cert, key });
-        Config { listen: self.listen, origins: self.origins, tls, limits, log }
+        let allow_private = self.push_allow_private;
+        let push = self.push_keys.zip(self.push_contact).map(|(keys, contact)| PushConfig { keys, contact, allow_private });
+        Config { listen: self.listen, origins: self.origins, tls, push, limits, log }
     }
 }
 

@@ -10,7 +10,10 @@ use countersign_core::relay::{RelayUrl, RelayUrlError};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio_rustls::{TlsAcceptor, rustls};
 
-use crate::limits::Limits;
+use crate::{
+    limits::Limits,
+    push::{PushConfig, PushKeysError},
+};
 
 /// What a relay is started with. `Default` is a relay on any free port of 127.0.0.1, for tests and demos.
 #[derive(Debug, Clone)]
@@ -21,6 +24,8 @@ pub struct Config {
     pub origins: Vec<RelayUrl>,
     /// To speak TLS; without, a proxy in front must.
     pub tls: Option<TlsFiles>,
+    /// To wake phones that are away; without, they are not.
+    pub push: Option<PushConfig>,
     /// The limits.
     pub limits: Limits,
     /// Takes lines for the operator, which hold no address, payload or mailbox.
@@ -62,6 +67,9 @@ pub enum RelayError {
         /// Why.
         source: rustls_pki_types::pem::Error,
     },
+    /// Wake-ups cannot be set up.
+    #[error(transparent)]
+    PushKeys(#[from] PushKeysError),
     /// Certificate and key cannot be used.
     #[error("the TLS certificate and key cannot be used")]
     Tls(#[from] rustls::Error),
@@ -73,6 +81,7 @@ impl Default for Config {
             listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
             origins: Vec::new(),
             tls: None,
+            push: None,
             limits: Limits::default(),
             log: |_| {},
         }

@@ -7,13 +7,18 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use countersign_core::{relay::RelayUrl, time::Now};
+use countersign_core::{
+    relay::{Circuit, RelayUrl, WakeResult},
+    time::Now,
+};
 use rand_core::OsRng;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::{
     limits::Limits,
+    push::PushKeys,
     queue::{Queue, Queued, queue},
-    switch::{ConnId, Output, Switch},
+    switch::{ConnId, Output, Switch, Wake},
 };
 
 pub(crate) struct Hub {
@@ -26,11 +31,14 @@ struct Inner {
     switch: Switch,
     queues: HashMap<ConnId, Arc<Queue>>,
     next: u64,
+    wakes: UnboundedSender<Wake>,
 }
 
 impl Hub {
-    pub(crate) fn new(origins: &[RelayUrl], limits: &Limits) -> Self {
-        let inner = Inner { switch: Switch::new(origins, limits.clone()), queues: HashMap::new(), next: 0 };
+    /// Wake-ups that are due go to `wakes`; what came of them to [`Hub::woken`].
+    pub(crate) fn new(origins: &[RelayUrl], limits: &Limits, push: Option<Arc<PushKeys>>, wakes: UnboundedSender<Wake>) -> Self {
+        let switch = Switch::new(origins, limits.clone()).with_push(push);
+        let inner = Inner { switch, queues: HashMap::new(), next: 0, wakes };
         Self { inner: Mutex::new(inner), started: Instant::now(), out_queue: limits.out_queue }
     }
 
@@ -61,6 +69,10 @@ impl Hub {
         inner.queues.remove(&conn);
         inner.switch.disconnected(conn);
         inner.dispatch();
+    }
+
+    pub(crate) fn woken(&self, conn: ConnId, circuit: Circuit, result: WakeResult) {
+        self.with(|switch| switch.woken(conn, circuit, result));
     }
 
     pub(crate) fn tick(&self) {
@@ -97,6 +109,10 @@ impl Inner {
                     if let Some(queue) = self.queues.get(&conn) {
                         queue.push(bytes);
                     }
+                }
+                Output::Wake(wake) => {
+                    // Nobody listens only while the relay is being stopped.
+                    let _ = self.wakes.send(*wake);
                 }
                 Output::Disconnect { conn } => {
                     if let Some(queue) = self.queues.remove(&conn) {

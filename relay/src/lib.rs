@@ -29,10 +29,12 @@ mod handshake;
 mod hub;
 pub mod limits;
 mod network;
+mod push;
 mod queue;
 mod server;
 mod session;
 pub mod switch;
 
 pub use config::{Config, RelayError, TlsFiles};
+pub use push::{PushConfig, PushKeys, PushKeysError, Target};
 pub use server::Relay;

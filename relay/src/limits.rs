@@ -56,6 +56,25 @@ pub const MAX_INCOMING_PER_SECOND: usize = 32 * 1024;
 /// Bytes queued for one connection; a reader that falls behind further is cut.
 pub const OUT_QUEUE: usize = 64 * 1024;
 
+/// Least time between two wake-ups with one ticket.
+pub const WAKE_REST: Duration = Duration::from_secs(120);
+/// How long a push service keeps a wake-up for a phone without network: a little longer than until the next one.
+pub const WAKE_TTL: Duration = Duration::from_secs(150);
+/// Most wake-ups with one ticket in an hour.
+pub const MAX_WAKES_PER_TICKET_PER_HOUR: u16 = 30;
+/// Most tickets whose wake-ups are counted; the oldest count is dropped.
+pub const MAX_WAKE_TABLE: usize = 16_384;
+/// Most wake-ups being sent; further ones fail.
+pub const MAX_WAKES_IN_FLIGHT: usize = 64;
+/// Most attempts to send one wake-up.
+pub const WAKE_ATTEMPTS: u32 = 3;
+/// Longest attempt, from the name of the push service to its answer.
+pub const WAKE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time for one wake-up, pauses included.
+pub const WAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause after a first attempt, if the push service does not say how long; the next one is three times as long.
+pub const WAKE_PAUSE: Duration = Duration::from_secs(1);
+
 /// The limits that a running relay keeps. `Default` gives the constants of this module.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -85,6 +104,14 @@ pub struct Limits {
     pub max_connections: usize,
     pub max_open_rate_table: usize,
     pub out_queue: usize,
+    pub wake_rest: Duration,
+    pub max_wakes_per_ticket_per_hour: u16,
+    pub max_wake_table: usize,
+    pub max_wakes_in_flight: usize,
+    pub wake_attempts: u32,
+    pub wake_attempt_timeout: Duration,
+    pub wake_timeout: Duration,
+    pub wake_pause: Duration,
 }
 
 impl Default for Limits {
@@ -114,6 +141,14 @@ impl Default for Limits {
             max_connections: MAX_CONNECTIONS,
             max_open_rate_table: MAX_OPEN_RATE_TABLE,
             out_queue: OUT_QUEUE,
+            wake_rest: WAKE_REST,
+            max_wakes_per_ticket_per_hour: MAX_WAKES_PER_TICKET_PER_HOUR,
+            max_wake_table: MAX_WAKE_TABLE,
+            max_wakes_in_flight: MAX_WAKES_IN_FLIGHT,
+            wake_attempts: WAKE_ATTEMPTS,
+            wake_attempt_timeout: WAKE_ATTEMPT_TIMEOUT,
+            wake_timeout: WAKE_TIMEOUT,
+            wake_pause: WAKE_PAUSE,
         }
     }
 }

@@ -8,8 +8,10 @@ use std::{
 };
 
 use countersign_core::relay::RelayUrl;
+use rand_core::OsRng;
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
@@ -21,7 +23,9 @@ use crate::{
     handshake,
     hub::Hub,
     limits::Limits,
+    push::{self, PushKeys, Pusher},
     session,
+    switch::Wake,
 };
 
 const TICK: Duration = Duration::from_secs(1);
@@ -34,6 +38,7 @@ pub struct Relay {
     address: SocketAddr,
     origin: RelayUrl,
     shared: Arc<Shared>,
+    pushing: Option<(Arc<Pusher>, UnboundedReceiver<Wake>)>,
     log: fn(&str),
 }
 
@@ -59,8 +64,11 @@ impl Relay {
         let address = listener.local_addr().map_err(listen)?;
         let origins = if config.origins.is_empty() { default_origins(address, tls.is_some())? } else { config.origins };
         let origin = origins.first().cloned().ok_or(missing)?;
-        let hub = Hub::new(&origins, &config.limits);
-        Ok(Self { listener, address, origin, shared: Arc::new(Shared { hub, tls, limits: config.limits }), log: config.log })
+        let push = config.push.as_ref().map(|push| PushKeys::load_or_make(push, &mut OsRng)).transpose()?.map(Arc::new);
+        let (wakes, due) = unbounded_channel();
+        let hub = Hub::new(&origins, &config.limits, push.clone(), wakes);
+        let pushing = push.map(|keys| Pusher::new(keys, &config.limits)).transpose()?.map(|pusher| (Arc::new(pusher), due));
+        Ok(Self { listener, address, origin, pushing, shared: Arc::new(Shared { hub, tls, limits: config.limits }), log: config.log })
     }
 
     /// Where it listens, with the real port.
@@ -78,7 +86,12 @@ impl Relay {
     /// Serves until `shutdown` is ready, then tells every connection, waits for at most `close_timeout` until all have read
     /// it, and returns.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, shared, log, .. } = self;
+        let Self { listener, shared, pushing, log, .. } = self;
+        let mut helpers = JoinSet::new();
+        if let Some((pusher, due)) = pushing {
+            let shared = Arc::clone(&shared);
+            helpers.spawn(push::run(pusher, due, move |conn, circuit, result| shared.hub.woken(conn, circuit, result)));
+        }
         let admission = Admission::new(shared.limits.max_connections, shared.limits.max_connections_per_ip);
         let mut connections = JoinSet::new();
         let mut tick = interval(TICK);

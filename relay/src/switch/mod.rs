@@ -14,10 +14,14 @@ mod rendezvous;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod wake;
+#[cfg(test)]
+mod wake_tests;
 
 use std::{
     collections::{HashMap, VecDeque},
     net::IpAddr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -27,13 +31,17 @@ use countersign_core::{
 };
 use rand_core::{CryptoRng, RngCore};
 
-use crate::limits::{Limits, MAX_INCOMING_PER_SECOND};
+use crate::{
+    limits::{Limits, MAX_INCOMING_PER_SECOND},
+    push::{PushKeys, Target},
+};
 use circuit::Circuits;
 use connection::{Connection, Slot};
 use mailbox::Home;
 use rate::OpenRates;
 use rendezvous::Meetings;
 use waiting::Waiting;
+use wake::Wakes;
 
 /// Names a connection; the shell never uses a number twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +62,19 @@ pub enum Output {
         /// Which one.
         conn: ConnId,
     },
+    /// Wake a phone, and call [`Switch::woken`] with what came of it.
+    Wake(Box<Wake>),
+}
+
+/// A wake-up that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wake {
+    /// Whose OPEN waits for the phone.
+    pub conn: ConnId,
+    /// Which OPEN.
+    pub circuit: Circuit,
+    /// Where to send it.
+    pub target: Target,
 }
 
 /// The switch.
@@ -67,6 +88,8 @@ pub struct Switch {
     waiting: Waiting,
     meetings: Meetings,
     rates: OpenRates,
+    push: Option<Arc<PushKeys>>,
+    wakes: Wakes,
     outputs: VecDeque<Output>,
     shutting_down: bool,
 }
@@ -84,10 +107,18 @@ impl Switch {
             waiting: Waiting::new(&limits),
             meetings: Meetings::new(&limits),
             rates: OpenRates::new(limits.max_open_rate_table),
+            push: None,
+            wakes: Wakes::new(&limits),
             outputs: VecDeque::new(),
             shutting_down: false,
             limits,
         }
+    }
+
+    /// Seals push addresses and has phones woken with these keys from now on.
+    #[must_use]
+    pub fn with_push(self, keys: Option<Arc<PushKeys>>) -> Self {
+        Self { push: keys, ..self }
     }
 
     /// A connection from `ip` is ready for frames: sends HELLO with a nonce from `rng`.
@@ -112,6 +143,7 @@ impl Switch {
             Ok(Frame::Prove { mailbox_public, signature, deny }) => self.prove(conn, &mailbox_public, &signature, deny, now),
             Ok(Frame::Open { circuit, ticket, signature, tail }) => self.open(conn, circuit, ticket, &signature, tail, now),
             Ok(Frame::Meet { circuit, role, rendezvous }) => self.meet(conn, circuit, role, rendezvous, now),
+            Ok(Frame::Push { mailbox, subscription }) => self.push(conn, mailbox, subscription.as_ref()),
             Ok(Frame::Data { circuit, tail }) => self.data(conn, circuit, tail),
             Ok(Frame::Close { circuit, reason }) => {
                 self.close(conn, circuit, reason);
