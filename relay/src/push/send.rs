@@ -189,11 +189,12 @@ async fn post(stream: impl AsyncRead + AsyncWrite + Unpin, request: Request<Full
     let mut builder = http1::Builder::new();
     builder.max_headers(MAX_HEADERS).max_buf_size(MAX_HEADER_BYTES);
     let Ok((mut sender, connection)) = builder.handshake(TokioIo::new(stream)).await else { return Attempt::Again(None) };
+    let answer = sender.send_request(request);
+    tokio::pin!(answer);
     let answer = tokio::select! {
-        biased;
-        answer = sender.send_request(request) => answer,
-        // It ends before the answer is there only if it broke.
-        _ = connection => return Attempt::Again(None),
+        answer = &mut answer => answer,
+        // A connection that has ended has left its answer, or the reason why there is none.
+        _ = connection => answer.await,
     };
     answer.map_or(Attempt::Again(None), |answer| judge(answer.status(), answer.headers()))
 }

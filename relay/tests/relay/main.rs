@@ -3,4 +3,6 @@
 
 mod ends;
 mod program;
+mod push_service;
 mod sockets;
+mod wake_ups;

@@ -72,6 +72,13 @@ fn refuses_what_cannot_work() {
         (vec!["--origin", "ws://relay.example.org"], 2, "without TLS"),
         (vec!["--listen", "127.0.0.1:0", "--tls-cert", "cert.pem"], 2, "--tls-key"),
         (vec!["--listen", "127.0.0.1:0", "--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], 1, "/nowhere.pem"),
+        (vec!["--listen", "127.0.0.1:0", "--push-keys", "push.toml"], 2, "--push-contact"),
+        (
+            vec!["--listen", "127.0.0.1:0", "--push-keys", "/nowhere/push.toml", "--push-contact", "mailto:a@b.example"],
+            1,
+            "/nowhere/push.toml",
+        ),
+        (vec!["--listen", "127.0.0.1:0", "--push-keys", "/nowhere/push.toml", "--push-contact", "me"], 1, "mailto:you@example.org"),
     ];
     for (args, code, text) in cases {
         let output = command().args(&args).output().unwrap();
