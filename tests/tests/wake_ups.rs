@@ -69,7 +69,7 @@ fn serve(stream: TcpStream, config: &Arc<ServerConfig>, status: u16) -> Option<S
     let mut bytes = Vec::new();
     let mut part = [0; 4096];
     // The message is small: its head and the 116 bytes of its body.
-    while !bytes.windows(4).position(|window| window == b"\r\n\r\n").is_some_and(|end| bytes.len() >= end + 4 + 116) {
+    while bytes.windows(4).position(|window| window == b"\r\n\r\n").is_none_or(|end| bytes.len() < end + 4 + 116) {
         let length = stream.read(&mut part).ok().filter(|length| *length > 0)?;
         bytes.extend_from_slice(&part[..length]);
     }

@@ -47,9 +47,12 @@ impl SealingKey {
         PublicKey::from_sec1_bytes(&subscription.p256dh).ok()?;
         Endpoint::parse(subscription.endpoint, private)?;
         let size = ENDPOINT_SIZES.into_iter().find(|size| subscription.endpoint.len() <= *size)?;
-        let mut plain = [subscription.p256dh.as_slice(), &subscription.auth, subscription.endpoint].concat();
+        let mut plain = Zeroizing::new(Vec::with_capacity(KEYS + size));
+        plain.extend_from_slice(&subscription.p256dh);
+        plain.extend_from_slice(&subscription.auth);
+        plain.extend_from_slice(subscription.endpoint);
         plain.resize(KEYS + size, 0);
-        let nonce: Zeroizing<[u8; NONCE]> = self.derive(&[NONCE_LABEL, mailbox.as_bytes(), &plain].concat())?;
+        let nonce: Zeroizing<[u8; NONCE]> = self.derive(&Zeroizing::new([NONCE_LABEL, mailbox.as_bytes(), &plain].concat()))?;
         let aad = aad(mailbox);
         let sealed = self.cipher()?.encrypt(XNonce::from_slice(&*nonce), Payload { msg: &plain, aad: &aad }).ok()?;
         Some([self.id.as_slice(), &*nonce, &sealed].concat())
@@ -59,7 +62,7 @@ impl SealingKey {
     pub(crate) fn open(&self, mailbox: &Mailbox, sealed: &[u8]) -> Option<Target> {
         let (nonce, sealed) = sealed.strip_prefix(&self.id)?.split_at_checked(NONCE)?;
         let aad = aad(mailbox);
-        let plain = self.cipher()?.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: &aad }).ok()?;
+        let plain = Zeroizing::new(self.cipher()?.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: &aad }).ok()?);
         let (p256dh, rest) = plain.split_first_chunk()?;
         let (auth, padded) = rest.split_first_chunk()?;
         let end = padded.iter().position(|byte| *byte == 0).unwrap_or(padded.len());

@@ -3,10 +3,7 @@
 use std::{
     io,
     net::{SocketAddr, ToSocketAddrs as _},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -58,7 +55,6 @@ pub(crate) struct Pusher {
     attempt_timeout: Duration,
     whole_timeout: Duration,
     pause: Duration,
-    counts: [AtomicU64; 3],
 }
 
 /// What came of one attempt.
@@ -82,27 +78,16 @@ impl Pusher {
             attempt_timeout: limits.wake_attempt_timeout,
             whole_timeout: limits.wake_timeout,
             pause: limits.wake_pause,
-            counts: Default::default(),
         })
     }
 
     /// Sends one wake-up; takes as long as `wake_timeout` at most.
     pub(crate) async fn wake(&self, target: &Target) -> WakeResult {
-        let result = match Arc::clone(&self.in_flight).try_acquire_owned() {
+        match Arc::clone(&self.in_flight).try_acquire_owned() {
             Ok(permit) => timeout(self.whole_timeout, self.try_until_taken(target, permit)).await.unwrap_or(WakeResult::Failed),
             // Better none than a queue of wake-ups that come late.
             Err(_) => WakeResult::Failed,
-        };
-        if let Some(count) = self.counts.get(usize::from(u8::from(result))) {
-            count.fetch_add(1, Ordering::Relaxed);
         }
-        result
-    }
-
-    /// How many wake-ups were sent, gone and failed since the start.
-    #[allow(dead_code, reason = "for the metrics")]
-    pub(crate) fn counts(&self) -> [u64; 3] {
-        [0, 1, 2].map(|at: usize| self.counts.get(at).map_or(0, |count| count.load(Ordering::Relaxed)))
     }
 
     async fn try_until_taken(&self, target: &Target, permit: OwnedSemaphorePermit) -> WakeResult {

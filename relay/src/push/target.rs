@@ -9,18 +9,27 @@ use countersign_core::relay::MAX_ENDPOINT;
 #[cfg(test)]
 use countersign_core::relay::Subscription;
 use hyper::Uri;
+use zeroize::Zeroize as _;
 
 use super::address::is_public;
 
 /// Ports below this are other services' own: a relay is not for knocking at them. 443 is allowed.
 const FIRST_FREE_PORT: u16 = 1024;
 
-/// A subscription that was unsealed. Whoever has it can wake the phone, and it says where the phone's owner is a customer: `Debug` reveals nothing.
+/// A subscription that was unsealed. Whoever has it can wake the phone, and it says where the phone's owner is a customer: `Debug` reveals nothing, and
+/// it is wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     pub(crate) endpoint: String,
     pub(crate) p256dh: [u8; 65],
     pub(crate) auth: [u8; 16],
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.endpoint.zeroize();
+        self.auth.zeroize();
+    }
 }
 
 impl fmt::Debug for Target {
