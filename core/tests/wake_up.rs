@@ -220,6 +220,13 @@ fn an_address_of_its_own_goes_before_the_one_for_all() {
         assert_eq!(world.phone(|phone, ctx| phone.set_wake_up(None, Some(bad), ctx)), Err(PhoneError::PushAddress));
     }
     assert_eq!(format!("{:?}", address()), "PushAddress(..)");
+    let mut set = |n: usize, address| {
+        let relay = format!("wss://relay-{n}.example.org").parse().unwrap();
+        world.phone(|phone, ctx| phone.set_wake_up(Some(&relay), address, ctx))
+    };
+    (0..62).for_each(|n| set(n, Some(address())).unwrap());
+    assert!(matches!(set(62, Some(address())), Err(PhoneError::Full { .. })));
+    assert_eq!((set(0, Some(address())), set(0, None), set(62, Some(address()))), (Ok(()), Ok(()), Ok(())));
 }
 
 #[test]

@@ -225,7 +225,7 @@ impl Authenticator {
     /// registered at each relay when it is connected; calling it again with the same is harmless. [`Pairing::wake_up`] says how far it is.
     ///
     /// # Errors
-    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::Storage`].
+    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::Storage`], [`AuthenticatorError::TryAgain`] if there are too many.
     pub fn register_wake_up(&self, relay: Option<String>, subscription: PushSubscription) -> Result<(), AuthenticatorError> {
         let address = subscription.to_address()?;
         self.engine.set_wake_up(relay, Some(address))

@@ -12,7 +12,7 @@ use crate::{
 
 /// Entries of the history; the oldest go first.
 pub const MAX_HISTORY: usize = 200;
-/// Pairings; also pairings taken back of which relays are still told.
+/// Pairings; also pairings taken back of which relays are still told, and wake-up addresses.
 pub(super) const MAX_PAIRINGS: usize = 64;
 /// Ids of pairings taken back; the oldest go first.
 pub(super) const MAX_RETIRED: usize = 4096;

@@ -5,7 +5,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 use super::{
     Context, Phone, PhoneError, PhoneEvent, PhoneOutput, WakeUpState,
     session::AwaitConfirm,
-    state::{Pairing, Push, State, WakeUp, wake_up_of},
+    state::{MAX_PAIRINGS, Pairing, Push, State, WakeUp, wake_up_of},
 };
 use crate::{
     channel::{ChannelError, decode, encode, pad, unpad},
@@ -55,13 +55,16 @@ impl Phone {
     /// are asked at once, the others when they are. Tickets have to be renewed: [`super::PairingInfo::wake_up`].
     ///
     /// # Errors
-    /// [`PhoneError::PushAddress`], [`PhoneError::NotSaved`].
+    /// [`PhoneError::PushAddress`], [`PhoneError::Full`], [`PhoneError::NotSaved`].
     pub fn set_wake_up(&mut self, relay: Option<&RelayUrl>, address: Option<PushAddress>, ctx: &mut Context<'_>) -> Result<(), PhoneError> {
         if !address.as_ref().is_none_or(PushAddress::is_sound) {
             return Err(PhoneError::PushAddress);
         }
         let relay = relay.map(|relay| relay.origin().to_owned()).unwrap_or_default();
         let before = self.state.wake_ups.clone();
+        if address.is_some() && before.iter().filter(|wake_up| wake_up.relay != relay).count() >= MAX_PAIRINGS {
+            return Err(PhoneError::Full { what: "wake-up addresses" });
+        }
         self.transact(ctx, |state| {
             state.wake_ups.retain(|wake_up| wake_up.relay != relay);
             state.wake_ups.extend(address.map(|it| WakeUp {
