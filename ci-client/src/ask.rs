@@ -5,6 +5,7 @@ use std::{future::Future, time::Duration};
 use countersign_core::{
     ci::{Approval, Ask, CiPairing, Event, Failure, Finished},
     keys::CiKey,
+    relay::WakeResult,
     request::{CancelReason, MatchNumber, Outcome},
 };
 use countersign_link::Clock;
@@ -47,6 +48,8 @@ pub enum Note {
     RelayLost(String),
     /// The relay has the request, the phone is away.
     PhoneAway,
+    /// The relay woke the phone, or could not.
+    Woken(WakeResult),
     /// The phone is looking at another request.
     PhoneBusy,
     /// The connection came back; the number stays.
@@ -210,12 +213,12 @@ fn rank(failure: &Failure) -> u8 {
 }
 
 impl Answer {
-    /// The approval; `None` after a ping.
+    /// The approval; `None` after a ping or for a ticket.
     #[must_use]
     pub fn approval(&self) -> Option<&Approval> {
         match &self.finished {
             Finished::Approved(approval) => Some(approval),
-            Finished::Pong { .. } => None,
+            Finished::Pong { .. } | Finished::Ticket(_) => None,
         }
     }
 

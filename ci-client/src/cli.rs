@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    commands::{code, doctor, enroll, exec, list, pair, unpair},
+    commands::{code, doctor, enroll, exec, list, pair, renew, unpair},
     exit,
     problem::Problem,
     ui::Ui,
@@ -39,6 +39,7 @@ enum Command {
     Code(code::CodeArgs),
     Seeds(list::SeedsArgs),
     Phones(list::PhonesArgs),
+    Renew(renew::RenewArgs),
     Unpair(unpair::UnpairArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -80,6 +81,7 @@ pub fn run(cli: Cli, ui: Ui) -> Result<u8, Problem> {
             Command::Code(args) => code::run(args, ui).await,
             Command::Seeds(args) => list::seeds(&args, ui),
             Command::Phones(args) => list::phones(&args, ui),
+            Command::Renew(args) => renew::run(args, ui).await,
             Command::Unpair(args) => unpair::run(&args, ui),
             Command::Doctor(args) => doctor::run(args, ui).await,
         }

@@ -29,6 +29,7 @@ impl News {
         Some(match self {
             Self::Lost(why) => Note::RelayLost(why),
             Self::Event(Event::PhoneAway) => Note::PhoneAway,
+            Self::Event(Event::Woken(result)) => Note::Woken(result),
             Self::Event(Event::PhoneBusy) => Note::PhoneBusy,
             Self::Event(Event::Resumed) => Note::Resumed,
             // RelayLost was told with its reason.

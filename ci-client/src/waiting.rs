@@ -1,8 +1,11 @@
 //! What the human sees while a request waits: the match number, what happens, the time left.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
-use countersign_core::{ci::Failure, request::MatchNumber, text};
+use countersign_core::{ci::Failure, relay::WakeResult, request::MatchNumber, text};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
@@ -23,7 +26,8 @@ pub struct Waiting {
     several: bool,
     asked: bool,
     last_line: Instant,
-    last_note: Option<(String, Note)>,
+    /// The last one of each phone.
+    last_notes: BTreeMap<String, Note>,
 }
 
 impl Waiting {
@@ -35,7 +39,7 @@ impl Waiting {
             spinner.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
             spinner
         });
-        Self { ui, spinner, several: phones > 1, asked: false, last_line: Instant::now(), last_note: None }
+        Self { ui, spinner, several: phones > 1, asked: false, last_line: Instant::now(), last_notes: BTreeMap::new() }
     }
 
     fn say(&self, show: impl FnOnce(&Ui)) {
@@ -72,14 +76,14 @@ impl Progress for Waiting {
     }
 
     fn note(&mut self, phone: &str, note: &Note) {
-        let now = (phone.to_owned(), note.clone());
-        // An attempt every few seconds is no news.
-        if self.last_note.replace(now.clone()).is_some_and(|last| last == now) {
+        if !is_news(self.last_notes.get(phone), note) {
             return;
         }
+        self.last_notes.insert(phone.to_owned(), note.clone());
         let line = match note {
             Note::RelayLost(why) => format!("{phone}: no connection to the relay ({why}); trying again"),
             Note::PhoneAway => format!("{phone} is not connected; waiting for it"),
+            Note::Woken(result) => woken(phone, *result),
             Note::PhoneBusy => format!("{phone} is busy with another request of this pairing; waiting"),
             Note::Resumed => format!("{phone}: connected again; the number stays the same"),
             Note::Failed(Failure::Denied { reason }) if !reason.is_empty() => {
@@ -103,6 +107,25 @@ impl Progress for Waiting {
     }
 }
 
+/// An attempt every few seconds is no news, nor is a phone still away that was being woken.
+fn is_news(last: Option<&Note>, note: &Note) -> bool {
+    last != Some(note) && !matches!((last, note), (Some(Note::Woken(_)), Note::PhoneAway))
+}
+
+/// What came of a wake-up, and what the human can do. The request goes on waiting in any case.
+fn woken(phone: &str, result: WakeResult) -> String {
+    match result {
+        WakeResult::Sent => format!("{phone} is away; a wake-up was sent to it"),
+        WakeResult::Gone => {
+            format!(
+                "{phone} can't be woken: its wake-up address is gone. Open the app there now; once it is connected, run `countersign renew` on your laptop"
+            )
+        }
+        WakeResult::Limit => format!("{phone} was woken often enough in this hour; open the app there"),
+        _ => format!("{phone} is away, and the wake-up did not go through; open the app there"),
+    }
+}
+
 /// `482913` as `482 913`: blanks do not count when it is typed.
 fn grouped(digits: &str) -> String {
     match digits.split_at_checked(3) {
@@ -113,6 +136,17 @@ fn grouped(digits: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_that_stays_away_is_told_once() {
+        let sent = Note::Woken(WakeResult::Sent);
+        assert!(is_news(None, &Note::PhoneAway) && is_news(Some(&Note::PhoneAway), &sent));
+        assert!(!is_news(Some(&sent), &Note::PhoneAway) && !is_news(Some(&sent), &sent));
+        assert!(is_news(Some(&sent), &Note::Woken(WakeResult::Gone)));
+        assert!(woken("pixel", WakeResult::Gone).contains("countersign renew"));
+    }
+
     #[test]
     fn numbers_are_easy_to_read() {
         assert_eq!(super::grouped("482913"), "482 913");

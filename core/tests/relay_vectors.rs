@@ -5,7 +5,10 @@
 
 use countersign_core::{
     keys::{CiRoot, DeviceRoot, PairingId, SigningKey},
-    relay::{CloseReason, ErrorCode, Frame, MailboxProof, OpenProof, RelayUrl, Role, Ticket, mailbox_address, parse_ticket},
+    relay::{
+        CloseReason, ErrorCode, Frame, MailboxProof, OpenProof, PushStatus, RelayUrl, Role, Subscription, Ticket, WakeResult,
+        mailbox_address, parse_ticket,
+    },
 };
 use serde_json::{Value, json};
 
@@ -72,6 +75,15 @@ fn describe(frame: &Frame<'_>) -> Value {
         Frame::Meet { circuit, role, rendezvous } => {
             json!({"type": "MEET", "circuit": circuit, "role": u8::from(role == Role::Phone), "rendezvous": hex(&rendezvous)})
         }
+        Frame::Push { mailbox, subscription: None } => json!({"type": "PUSH", "mailbox": hex(mailbox.as_bytes()), "kind": 0}),
+        Frame::Push { mailbox, subscription: Some(it) } => json!({
+            "type": "PUSH", "mailbox": hex(mailbox.as_bytes()), "kind": 1, "p256dh": hex(&it.p256dh), "auth": hex(&it.auth),
+            "endpoint": hex(it.endpoint),
+        }),
+        Frame::Wake { circuit, result } => json!({"type": "WAKE", "circuit": circuit, "result": u8::from(result)}),
+        Frame::PushSealed { mailbox, status, key, sealed } => json!({
+            "type": "PUSH_SEALED", "mailbox": hex(mailbox.as_bytes()), "status": u8::from(status), "key": hex(&key), "sealed": hex(sealed),
+        }),
         Frame::Proved { mailbox } => json!({"type": "PROVED", "mailbox": hex(mailbox.as_bytes())}),
         Frame::Incoming { circuit, mailbox, ticket_id, tail } => json!({
             "type": "INCOMING", "circuit": circuit, "mailbox": hex(mailbox.as_bytes()), "ticket_id": hex(&ticket_id), "tail": hex(tail),
@@ -92,6 +104,7 @@ fn good_frames() -> Vec<Value> {
     let mailbox = mailbox_address(&mailbox_key().public());
     let signature = MailboxProof { origin: ORIGIN, nonce: &NONCE }.sign(&mailbox_key());
     let mailbox_public = mailbox_key().public();
+    let subscription = Subscription { p256dh: [4; 65], auth: [0x61; 16], endpoint: b"https://push.example.org/abc" };
     let frames = [
         ("hello", Frame::Hello { version: 1, nonce: NONCE, time: 1_790_000_000 }),
         ("a version this text does not know still parses", Frame::Hello { version: 2, nonce: NONCE, time: 0 }),
@@ -100,6 +113,8 @@ fn good_frames() -> Vec<Value> {
         ("open", Frame::Open { circuit: 1, ticket: &ticket, signature: proof.sign(&sender_key()), tail: proof.tail }),
         ("meet as the laptop", Frame::Meet { circuit: 7, role: Role::Laptop, rendezvous: [0x52; 16] }),
         ("meet as the phone", Frame::Meet { circuit: 0x7fff_ffff, role: Role::Phone, rendezvous: [0x52; 16] }),
+        ("push, asking for the key", Frame::Push { mailbox, subscription: None }),
+        ("push, registering", Frame::Push { mailbox, subscription: Some(subscription) }),
         ("proved", Frame::Proved { mailbox }),
         ("incoming", Frame::Incoming { circuit: 0x8000_0000, mailbox, ticket_id: TICKET_ID, tail: b"first message" }),
         ("opened", Frame::Opened { circuit: 1 }),
@@ -108,6 +123,10 @@ fn good_frames() -> Vec<Value> {
         ("evicted", Frame::Evicted { mailbox }),
         ("error", Frame::Error { code: ErrorCode::SessionOver }),
         ("an error code of a later version", Frame::Error { code: ErrorCode::Other(200) }),
+        ("wake", Frame::Wake { circuit: 1, result: WakeResult::Gone }),
+        ("a wake result of a later version", Frame::Wake { circuit: 1, result: WakeResult::Other(200) }),
+        ("push_sealed", Frame::PushSealed { mailbox, status: PushStatus::Ok, key: [4; 65], sealed: b"sealed push address" }),
+        ("push_sealed of a relay without wake-ups", Frame::PushSealed { mailbox, status: PushStatus::Off, key: [0; 65], sealed: &[] }),
         ("data", Frame::Data { circuit: 1, tail: &[0, 1, 2, 255] }),
         ("an empty message", Frame::Data { circuit: 1, tail: &[] }),
         ("close", Frame::Close { circuit: 1, reason: CloseReason::RendezvousTaken }),
@@ -125,7 +144,8 @@ fn bad_frames() -> Vec<Value> {
     let frames: Vec<(&str, Vec<u8>)> = vec![
         ("no bytes", vec![]),
         ("type 00 does not exist", vec![0]),
-        ("type 13 does not exist", vec![0x13, 0, 0, 0, 1]),
+        ("type 14 does not exist", vec![0x14, 0, 0, 0, 1]),
+        ("type 29 does not exist", vec![0x29, 0, 0, 0, 1]),
         ("type 32 does not exist", vec![0x32, 0, 0, 0, 1]),
         ("HELLO cut short", with(&[0x01, 1], &[0; 39])),
         ("HELLO with a byte left over", with(&[0x01, 1], &[0; 41])),
@@ -137,6 +157,16 @@ fn bad_frames() -> Vec<Value> {
         ("OPEN with a ticket over MAX_TICKET", with(&[0x11, 0, 0, 0, 1, 4, 1], &[0; 1025 + 64])),
         ("MEET with role 2", with(&[0x12, 0, 0, 0, 1, 2], &[0; 16])),
         ("MEET cut short", with(&[0x12, 0, 0, 0, 1, 1], &[0; 15])),
+        ("PUSH without a kind", with(&[0x13], &[7; 32])),
+        ("PUSH of kind 2", with(&with(&[0x13], &[7; 32]), &[2])),
+        ("PUSH of kind 0 with a byte left over", with(&with(&[0x13], &[7; 32]), &[0, 0])),
+        ("PUSH of kind 1 without a subscription", with(&with(&[0x13], &[7; 32]), &[1])),
+        ("PUSH with an empty endpoint", with(&with(&[0x13], &[7; 32]), &with(&with(&[1], &[4; 81]), &[0, 0]))),
+        (
+            "PUSH with an endpoint over MAX_ENDPOINT",
+            with(&with(&[0x13], &[7; 32]), &with(&with(&[1], &[4; 81]), &with(&[2, 129], &[65; 641]))),
+        ),
+        ("PUSH with a byte after the endpoint", with(&with(&[0x13], &[7; 32]), &with(&with(&[1], &[4; 81]), &[0, 1, 65, 65]))),
         ("PROVED with a byte left over", with(&[0x20], &[0; 33])),
         ("INCOMING without a whole ticket id", with(&[0x21, 0x80, 0, 0, 0], &[0; 47])),
         ("OPENED with three bytes", vec![0x22, 0, 0, 0]),
@@ -145,6 +175,10 @@ fn bad_frames() -> Vec<Value> {
         ("EVICTED cut short", with(&[0x25], &[0; 31])),
         ("ERROR without a code", vec![0x26]),
         ("ERROR with a text", vec![0x26, 1, 65]),
+        ("WAKE without a result", vec![0x27, 0, 0, 0, 1]),
+        ("WAKE with two results", vec![0x27, 0, 0, 0, 1, 0, 0]),
+        ("PUSH_SEALED cut short", with(&[0x28], &[0; 99])),
+        ("PUSH_SEALED over MAX_SEALED_PUSH", with(&with(&[0x28], &[0; 98]), &with(&864_u16.to_be_bytes(), &[0; 864]))),
         ("DATA without a whole circuit", vec![0x30, 0, 0, 0]),
         ("CLOSE without a reason", vec![0x31, 0, 0, 0, 1]),
         ("CLOSE with two reasons", vec![0x31, 0, 0, 0, 1, 0, 0]),

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::{
-    AuthenticatorError, Enrolled, HistoryEntry, Identity, Keychain, Observer, Pairing, PairingUi, PendingRequest, Seed, Storage,
+    AuthenticatorError, Enrolled, HistoryEntry, Identity, Keychain, Observer, Pairing, PairingUi, PendingRequest, PushSubscription, Seed,
+    Storage,
     engine::Engine,
     net::{Network, is_engine_thread},
     pair::pair,
@@ -218,6 +219,33 @@ impl Authenticator {
     /// [`AuthenticatorError::Gone`], [`AuthenticatorError::Storage`].
     pub fn revoke(&self, pairing_id: String) -> Result<(), AuthenticatorError> {
         self.engine.revoke(&parse_id(&pairing_id).ok_or(PhoneError::NoSuchPairing)?)
+    }
+
+    /// From now on a relay may wake this phone with push messages to `subscription`; no `relay`: every relay that was not given one of its own. Kept, and
+    /// registered at each relay when it is connected; calling it again with the same is harmless. [`Pairing::wake_up`] says how far it is.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::Storage`], [`AuthenticatorError::TryAgain`] if there are too many.
+    pub fn register_wake_up(&self, relay: Option<String>, subscription: PushSubscription) -> Result<(), AuthenticatorError> {
+        let address = subscription.to_address()?;
+        self.engine.set_wake_up(relay, Some(address))
+    }
+
+    /// No longer. Tickets that are out can still be used for wake-ups: end the subscription at the push service, too.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::Storage`].
+    pub fn remove_wake_up(&self, relay: Option<String>) -> Result<(), AuthenticatorError> {
+        self.engine.set_wake_up(relay, None)
+    }
+
+    /// Asks a relay for the key that it signs push messages with (VAPID, base64url), for push services that want it before they give a
+    /// subscription; nothing if the relay sends no wake-ups. Takes up to 25 s.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::TryAgain`].
+    pub fn wake_up_key(&self, relay: String) -> Result<Option<String>, AuthenticatorError> {
+        crate::wake_up::key_of(relay.trim())
     }
 
     /// What happened, oldest first.

@@ -12,7 +12,7 @@ use countersign_core::{
     keys::{DeviceRoot, PairingId, UnlockRoot},
     otp::parse_otpauth,
     pairing::PhoneIdentity,
-    phone::{Context, Decision, NotSaved, Phone, PhoneError, PhoneEvent, PhoneOutput, Store},
+    phone::{Context, Decision, NotSaved, Phone, PhoneError, PhoneEvent, PhoneOutput, PushAddress, Store},
     relay::{Nonce, RelayUrl},
     request::RequestId,
     seed::SealedSeed,
@@ -148,6 +148,12 @@ impl Engine {
         Ok(self.call(|phone, ctx| phone.trust(&signer, ctx))?)
     }
 
+    pub(crate) fn set_wake_up(&self, relay: Option<String>, address: Option<PushAddress>) -> Result<(), AuthenticatorError> {
+        let parsed = relay.map(|relay| relay.trim().parse::<RelayUrl>()).transpose();
+        let relay = parsed.map_err(|error| AuthenticatorError::BadInput(error.to_string()))?;
+        Ok(self.call(|phone, ctx| phone.set_wake_up(relay.as_ref(), address, ctx))?)
+    }
+
     pub(crate) fn revoke(&self, id: &PairingId) -> Result<(), AuthenticatorError> {
         Ok(self.call(|phone, ctx| phone.revoke(id, ctx))?)
     }
@@ -261,6 +267,8 @@ fn event_of(event: PhoneEvent) -> Option<Event> {
         PhoneEvent::Settled(id) => Event::Settled { pairing: id_text(&id) },
         PhoneEvent::Evicted(relay) => Event::Evicted { relay: relay.to_string() },
         PhoneEvent::RelayError(relay, code) => Event::RelayProblem { relay: relay.to_string(), problem: code.to_string() },
+        PhoneEvent::WakeUpRegistered(id) => Event::WakeUpRegistered { pairing: id_text(&id) },
+        PhoneEvent::WakeUpRefused(relay, status) => Event::WakeUpRefused { relay: relay.to_string(), problem: status.to_string() },
         PhoneEvent::NotSaved(problem) => Event::StorageProblem { problem: problem.to_string() },
         _ => return None,
     })

@@ -56,7 +56,8 @@ impl From<PhoneError> for AuthenticatorError {
             | PhoneError::OtpAuth(_)
             | PhoneError::UriMissing
             | PhoneError::Seal(_)
-            | PhoneError::Recipient => Self::BadInput(text),
+            | PhoneError::Recipient
+            | PhoneError::PushAddress => Self::BadInput(text),
             PhoneError::SeedNotOpened | PhoneError::CodesAhead | PhoneError::PairingUsed => Self::StartAgain(text),
             _ => Self::TryAgain(text),
         }

@@ -15,10 +15,14 @@ mod api;
 mod error;
 mod records;
 mod traits;
+mod wake_up;
 
 pub use api::Authenticator;
 pub use error::AuthenticatorError;
-pub use records::{Artefact, Claim, Enrolled, HistoryEntry, HistoryOutcome, Identity, Operation, Pairing, PendingRequest, Seed, SeedRight};
+pub use records::{
+    Artefact, Claim, Enrolled, HistoryEntry, HistoryOutcome, Identity, Operation, Pairing, PendingRequest, Seed, SeedRight, WakeUpState,
+};
 pub use traits::{Event, Keychain, KeychainError, LinkState, Observer, ObserverError, PairingUi, Storage, StorageError};
+pub use wake_up::PushSubscription;
 
 uniffi::setup_scaffolding!();

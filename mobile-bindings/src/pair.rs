@@ -12,7 +12,7 @@ use countersign_link::Link;
 use rand_core::OsRng;
 use tokio::{sync::watch, time::timeout};
 
-use crate::{AuthenticatorError, PairingUi, engine::Engine, net::describe};
+use crate::{AuthenticatorError, PairingUi, engine::Engine, net::describe, wake_up::seal_for};
 
 /// The one circuit of this connection.
 const CIRCUIT: Circuit = 1;
@@ -45,6 +45,7 @@ pub(crate) fn pair(
 
 async fn attempt(engine: &Engine, code: PairingCode, ui: &dyn PairingUi) -> Result<PairingId, AuthenticatorError> {
     let (relay, rendezvous) = (code.relay.clone(), code.rendezvous);
+    let push = seal_for(engine, &relay, &code.pairing_id()).await;
     let unreachable = |error| AuthenticatorError::TryAgain(format!("{relay}: {}. The pairing code is still good", describe(&error)));
     let (link, _) = Link::connect(&relay).await.map_err(unreachable)?;
     let mut meeting = Meeting { link };
@@ -53,6 +54,7 @@ async fn attempt(engine: &Engine, code: PairingCode, ui: &dyn PairingUi) -> Resu
     let (pairing, p1) = engine.look(|phone| AwaitP2::start(phone.device(), code, &mut OsRng))?;
     meeting.say(&p1).await?;
     let p2 = meeting.hear().await?;
+    let pairing = pairing.with_push(push);
     let (pairing, p3) = engine.look(|phone| pairing.receive(&p2, phone.device(), &phone.identity(), &mut OsRng))?;
     meeting.say(&p3).await?;
     ui.show_digits(pairing.name().to_owned(), pairing.digits()).map_err(|_| ended("the app could not show the digits"))?;

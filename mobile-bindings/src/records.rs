@@ -27,6 +27,19 @@ pub struct Pairing {
     pub created: u64,
     /// What was decided about seeds.
     pub seeds: Vec<SeedRight>,
+    /// Whether its jobs can wake this phone.
+    pub wake_up: WakeUpState,
+}
+
+/// Whether the jobs of a pairing can wake this phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum WakeUpState {
+    /// They can't: no push subscription was registered, or the relay has not taken it (yet).
+    Off,
+    /// The relay has taken it. The laptop has to fetch a new ticket: `countersign renew`, while this phone is connected.
+    NeedsTicket,
+    /// They can.
+    Ready,
 }
 
 /// What a pairing may do with a seed.
@@ -169,7 +182,12 @@ pub(crate) fn id_text(id: &[u8; 16]) -> String {
 impl From<phone::PairingInfo> for Pairing {
     fn from(it: phone::PairingInfo) -> Self {
         let seeds = it.seeds.into_iter().map(|(label, allowed)| SeedRight { label, allowed }).collect();
-        Self { id: id_text(&it.id), name: it.name, relay: it.relay.to_string(), created: it.created, seeds }
+        let wake_up = match it.wake_up {
+            phone::WakeUpState::Off => WakeUpState::Off,
+            phone::WakeUpState::NeedsTicket => WakeUpState::NeedsTicket,
+            phone::WakeUpState::Ready => WakeUpState::Ready,
+        };
+        Self { id: id_text(&it.id), name: it.name, relay: it.relay.to_string(), created: it.created, seeds, wake_up }
     }
 }
 

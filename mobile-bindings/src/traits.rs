@@ -170,6 +170,18 @@ pub enum Event {
         /// What it said.
         problem: String,
     },
+    /// A relay can wake this phone for a pairing from now on, as soon as the laptop has run `countersign renew`.
+    WakeUpRegistered {
+        /// Which pairing.
+        pairing: String,
+    },
+    /// A relay will not wake this phone.
+    WakeUpRefused {
+        /// Which relay.
+        relay: String,
+        /// Why.
+        problem: String,
+    },
     /// A request was turned away, or an answer is not in the history, because the state could not be saved.
     StorageProblem {
         /// What to tell the person.

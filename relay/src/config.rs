@@ -7,6 +7,7 @@ use countersign_core::relay::{RelayUrl, RelayUrlError};
 use crate::{
     limits::Limits,
     proxy::Trusted,
+    push::{PushConfig, PushKeysError},
     tls::{TlsError, TlsFiles},
 };
 
@@ -19,6 +20,8 @@ pub struct Config {
     pub origins: Vec<RelayUrl>,
     /// To speak TLS; without, a proxy in front must.
     pub tls: Option<TlsFiles>,
+    /// To wake phones that are away; without, they are not.
+    pub push: Option<PushConfig>,
     /// The limits.
     pub limits: Limits,
     /// The proxies that may say who their clients are.
@@ -53,6 +56,9 @@ pub enum RelayError {
     /// The default origin cannot be written as a URL.
     #[error("this address makes no relay URL")]
     Origin(#[from] RelayUrlError),
+    /// Wake-ups cannot be set up.
+    #[error(transparent)]
+    PushKeys(#[from] PushKeysError),
     /// Certificate and key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -64,6 +70,7 @@ impl Default for Config {
             listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
             origins: Vec::new(),
             tls: None,
+            push: None,
             limits: Limits::default(),
             proxies: Trusted::default(),
             admin: None,

@@ -31,6 +31,7 @@ mod metrics;
 mod network;
 pub mod program;
 pub mod proxy;
+mod push;
 mod readiness;
 mod report;
 mod server;
@@ -40,5 +41,6 @@ mod websocket;
 
 pub use config::{Config, RelayError};
 pub use program::run;
+pub use push::{PushConfig, PushKeys, PushKeysError, Target};
 pub use server::Relay;
 pub use tls::TlsFiles;

@@ -85,6 +85,24 @@ pub const MAX_READ_PER_SECOND: usize = 1024 * 1024;
 /// Bytes that all connections together may hold: messages that are not whole yet, and what their ends do not read. One that
 /// wants more is cut.
 pub const MAX_HELD: usize = 64 * 1024 * 1024;
+/// Least time between two wake-ups with one ticket.
+pub const WAKE_REST: Duration = Duration::from_secs(120);
+/// How long a push service keeps a wake-up for a phone without network: a little longer than until the next one.
+pub const WAKE_TTL: Duration = Duration::from_secs(150);
+/// Most wake-ups with one ticket in an hour.
+pub const MAX_WAKES_PER_TICKET_PER_HOUR: u16 = 30;
+/// Most tickets whose wake-ups are counted; the oldest count is dropped.
+pub const MAX_WAKE_TABLE: usize = 16_384;
+/// Most wake-ups being sent; further ones fail.
+pub const MAX_WAKES_IN_FLIGHT: usize = 64;
+/// Most attempts to send one wake-up.
+pub const WAKE_ATTEMPTS: u32 = 3;
+/// Longest attempt, from the name of the push service to its answer.
+pub const WAKE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time for one wake-up, pauses included.
+pub const WAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause after a first attempt, if the push service does not say how long; the next one is three times as long.
+pub const WAKE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The limits that a running relay keeps. `Default` gives the constants of this module.
 #[derive(Debug, Clone)]
@@ -120,6 +138,14 @@ pub struct Limits {
     pub out_queue: usize,
     pub max_read_per_second: usize,
     pub max_held: usize,
+    pub wake_rest: Duration,
+    pub max_wakes_per_ticket_per_hour: u16,
+    pub max_wake_table: usize,
+    pub max_wakes_in_flight: usize,
+    pub wake_attempts: u32,
+    pub wake_attempt_timeout: Duration,
+    pub wake_timeout: Duration,
+    pub wake_pause: Duration,
 }
 
 impl Default for Limits {
@@ -154,6 +180,14 @@ impl Default for Limits {
             out_queue: OUT_QUEUE,
             max_read_per_second: MAX_READ_PER_SECOND,
             max_held: MAX_HELD,
+            wake_rest: WAKE_REST,
+            max_wakes_per_ticket_per_hour: MAX_WAKES_PER_TICKET_PER_HOUR,
+            max_wake_table: MAX_WAKE_TABLE,
+            max_wakes_in_flight: MAX_WAKES_IN_FLIGHT,
+            wake_attempts: WAKE_ATTEMPTS,
+            wake_attempt_timeout: WAKE_ATTEMPT_TIMEOUT,
+            wake_timeout: WAKE_TIMEOUT,
+            wake_pause: WAKE_PAUSE,
         }
     }
 }

@@ -11,8 +11,10 @@ use std::{
 };
 
 use countersign_core::relay::RelayUrl;
+use rand_core::OsRng;
 use tokio::{
     net::TcpListener,
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
     task::{JoinSet, unconstrained},
     time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout},
 };
@@ -24,9 +26,10 @@ use crate::{
     engine::Engine,
     limits::{ACCEPT_REST, Limits},
     metrics::{Counters, Snapshot},
+    push::{self, PushKeys, Pusher},
     readiness::{Readiness, State},
     report::Report,
-    switch::Stats,
+    switch::{Stats, Wake},
     tls::ServerTls,
 };
 
@@ -41,6 +44,7 @@ pub struct Relay {
     origin: RelayUrl,
     admin: Option<Admin>,
     engine: Engine,
+    pushing: Option<(Arc<Pusher>, UnboundedReceiver<Wake>)>,
     limits: Limits,
     shared: Arc<Shared>,
 }
@@ -91,9 +95,18 @@ impl Relay {
             None => None,
         };
         let counters = Arc::<Counters>::default();
-        let engine = Engine::new(&origins, &config.limits, tls.clone(), config.proxies, Arc::clone(&counters));
+        let mut engine = Engine::new(&origins, &config.limits, tls.clone(), config.proxies, Arc::clone(&counters));
+        let pushing = match config.push {
+            Some(push) => {
+                let keys = Arc::new(PushKeys::load_or_make(&push, &mut OsRng)?);
+                let (wakes, due) = unbounded_channel();
+                engine.wakes_phones(Arc::clone(&keys), wakes);
+                Some((Arc::new(Pusher::new(keys, &config.limits)?), due))
+            }
+            None => None,
+        };
         let shared = Shared { tls, readiness: Readiness::default(), counters, counts: Mutex::default(), started: Instant::now() };
-        Ok(Self { listener, address, origin, admin, engine, limits: config.limits, shared: Arc::new(shared) })
+        Ok(Self { listener, address, origin, admin, engine, pushing, limits: config.limits, shared: Arc::new(shared) })
     }
 
     /// Where it listens, with the real port.
@@ -129,12 +142,15 @@ impl Relay {
     /// their circuits have ended, for at most the limit `drain` or until `stop` is ready. In the end every connection is told and
     /// has `close_timeout` to read it.
     pub async fn serve_until(self, drain: impl Future<Output = ()>, stop: impl Future<Output = ()>) {
-        let Self { listener, engine, limits, shared, admin, .. } = self;
-        // Answers to the last moment, and ends with this function.
-        let mut asked = JoinSet::new();
+        let Self { listener, engine, pushing, limits, shared, admin, .. } = self;
+        // Run to the last moment, and end with this function.
+        let mut beside = JoinSet::new();
         let has_admin = admin.is_some();
         if let Some(admin) = admin {
-            asked.spawn(admin.serve(Arc::clone(&shared)));
+            beside.spawn(admin.serve(Arc::clone(&shared)));
+        }
+        if let Some((pusher, due)) = pushing {
+            beside.spawn(push::run(pusher, due, engine.handle()));
         }
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

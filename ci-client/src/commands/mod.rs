@@ -6,6 +6,7 @@ pub(crate) mod enroll;
 pub(crate) mod exec;
 pub(crate) mod list;
 pub(crate) mod pair;
+pub(crate) mod renew;
 mod request;
 pub(crate) mod unpair;
 

@@ -46,6 +46,18 @@ impl Edit {
         Ok(())
     }
 
+    /// Gives the `[[phone]]` of this name another ticket.
+    ///
+    /// # Errors
+    /// As [`Edit::add_phone`], and if there is no such phone any more.
+    pub fn set_ticket(&mut self, name: &str, ticket: &[u8]) -> Result<(), Problem> {
+        let origin = self.origin.clone();
+        let phone = self.phones()?.iter_mut().find(|table| table.get("name").and_then(Item::as_str) == Some(name));
+        let phone = phone.ok_or_else(|| Problem::config(format!("{origin}: there is no phone {name} any more")))?;
+        phone.insert("ticket", base64(ticket));
+        Ok(())
+    }
+
     /// Removes the `[[phone]]` of this name.
     ///
     /// # Errors

@@ -6,12 +6,12 @@ use rand_core::{CryptoRng, RngCore};
 
 use super::{
     Approval, Ask, CiPairing, Event, Failure, Finished,
-    session::{Acked, AwaitAck, AwaitResult},
+    session::{Acked, AwaitAck, AwaitResult, AwaitTicket},
 };
 use crate::{
     backoff::Backoff,
     keys::{CiKey, Secret32},
-    relay::{Circuit, CloseReason, ErrorCode, Frame, Nonce, OpenProof},
+    relay::{Circuit, CloseReason, ErrorCode, Frame, Nonce, OpenProof, WakeResult},
     request::{
         AckState, Artefact, CancelReason, MAX_TTL, Operation, Outcome, PhoneMessage, RESUME, Request, RequestResult, Status,
         WAIT_REFRESH_MS,
@@ -56,6 +56,8 @@ enum Session {
     AwaitAck { state: Box<AwaitAck>, circuit: Circuit, away: bool, waited: bool, since: u64 },
     /// M3 was sent.
     AwaitResult { asked: Box<Asked>, circuit: Option<Circuit>, not_before: u64 },
+    /// M3 of the operation `Ticket` was sent.
+    AwaitTicket { state: Box<AwaitTicket>, m2: Vec<u8>, circuit: Circuit, since: u64 },
     /// M4 came and was a yes.
     Answered { asked: Box<Asked>, circuit: Circuit },
     /// Nothing to say any more.
@@ -142,7 +144,7 @@ impl Exchange {
         match &self.session {
             Session::Fresh { not_before } => *not_before,
             Session::AwaitAck { away: true, since, .. } => since.saturating_add(WAIT_REFRESH_MS),
-            Session::AwaitAck { since, .. } => since.saturating_add(ACK_TIMEOUT_MS),
+            Session::AwaitAck { since, .. } | Session::AwaitTicket { since, .. } => since.saturating_add(ACK_TIMEOUT_MS),
             Session::AwaitResult { circuit: None, not_before, .. } => *not_before,
             _ => u64::MAX,
         }
@@ -158,7 +160,9 @@ impl Exchange {
     pub fn disconnected(&mut self, permanent: bool, now: Now, rng: &mut (impl RngCore + CryptoRng)) {
         match std::mem::replace(&mut self.session, Session::Over) {
             // Before M3 nothing binds us: the next connection starts afresh.
-            Session::Fresh { .. } | Session::AwaitAck { .. } => self.session = Session::Fresh { not_before: 0 },
+            Session::Fresh { .. } | Session::AwaitAck { .. } | Session::AwaitTicket { .. } => {
+                self.session = Session::Fresh { not_before: 0 }
+            }
             Session::AwaitResult { asked, .. } => self.session = Session::AwaitResult { asked, circuit: None, not_before: 0 },
             over @ (Session::Answered { .. } | Session::Over) => {
                 self.session = over;
@@ -187,7 +191,7 @@ impl Exchange {
                 self.outputs.push_back(Output::Connect);
             }
             Link::Up { .. } => {
-                if let Session::AwaitAck { circuit, .. } = self.session
+                if let Session::AwaitAck { circuit, .. } | Session::AwaitTicket { circuit, .. } = self.session
                     && now.mono >= self.session_timeout()
                 {
                     self.close(circuit);
@@ -203,6 +207,7 @@ impl Exchange {
     pub fn received(&mut self, frame: &[u8], now: Now, rng: &mut (impl RngCore + CryptoRng)) {
         match Frame::parse(frame) {
             Ok(Frame::Waiting { circuit }) => self.phone_away(circuit, now),
+            Ok(Frame::Wake { circuit, result }) => self.woken(circuit, result),
             Ok(Frame::Opened { circuit }) => self.opened(circuit, now),
             Ok(Frame::Data { circuit, tail }) => self.message(circuit, tail, now, rng),
             Ok(Frame::Close { circuit, reason }) => self.closed(circuit, reason, now, rng),
@@ -303,6 +308,18 @@ impl Exchange {
         self.outputs.push_back(Output::Event(Event::PhoneAway));
     }
 
+    /// What a relay of a later version says of it is no news.
+    fn woken(&mut self, of: Circuit, result: WakeResult) {
+        let waits = match &self.session {
+            Session::AwaitAck { circuit, away, .. } => *away && *circuit == of,
+            Session::AwaitResult { circuit, .. } => *circuit == Some(of),
+            _ => false,
+        };
+        if waits && !matches!(result, WakeResult::Other(_)) {
+            self.outputs.push_back(Output::Event(Event::Woken(result)));
+        }
+    }
+
     fn opened(&mut self, of: Circuit, now: Now) {
         match &mut self.session {
             Session::AwaitAck { circuit, away, since, .. } if *circuit == of => {
@@ -333,6 +350,17 @@ impl Exchange {
                 }
                 Err(_) => self.fail(Failure::Protocol),
             },
+            Session::AwaitTicket { state, m2, circuit, since } if circuit == of && m2 == tail => {
+                // As below.
+                self.session = Session::AwaitTicket { state, m2, circuit, since };
+            }
+            Session::AwaitTicket { state, circuit, .. } if circuit == of => match state.receive(tail, &self.pairing) {
+                Ok(ticket) => {
+                    self.close(circuit);
+                    self.finish(Ok(Finished::Ticket(ticket)));
+                }
+                Err(_) => self.fail(Failure::Protocol),
+            },
             Session::AwaitResult { asked, circuit, not_before } if circuit == Some(of) && asked.m2 == tail => {
                 // The relay delivered M2 twice.
                 self.session = Session::AwaitResult { asked, circuit, not_before };
@@ -346,7 +374,7 @@ impl Exchange {
                         self.session = Session::Fresh { not_before: now.mono.saturating_add(self.backoff.next_pause(rng)) };
                     }
                     Ok(PhoneMessage::Cancel(_)) => self.fail(Failure::PhoneFailed),
-                    Err(_) => self.fail(Failure::Protocol),
+                    Ok(PhoneMessage::Ticket(_)) | Err(_) => self.fail(Failure::Protocol),
                 }
             }
             other => self.session = other,
@@ -395,6 +423,15 @@ impl Exchange {
     }
 
     fn confirm(&mut self, acked: Acked, phone_now: u64, circuit: Circuit, m2: &[u8], now: Now) {
+        if self.ask.operation == Operation::Ticket {
+            return match acked.renew(self.key.root.derive_sender().public()) {
+                Ok((state, m3)) => {
+                    self.outputs.push_back(Output::Send(Frame::Data { circuit, tail: &m3 }.encode()));
+                    self.session = Session::AwaitTicket { state: Box::new(state), m2: m2.to_vec(), circuit, since: now.mono };
+                }
+                Err(_) => self.fail(Failure::Protocol),
+            };
+        }
         match acked.confirm(self.ask.enroll.clone()) {
             Ok((state, m3)) => {
                 self.outputs.push_back(Output::Send(Frame::Data { circuit, tail: &m3 }.encode()));
@@ -429,7 +466,7 @@ impl Exchange {
 
     fn closed(&mut self, of: Circuit, reason: CloseReason, now: Now, rng: &mut (impl RngCore + CryptoRng)) {
         match &self.session {
-            Session::AwaitAck { circuit, .. } if *circuit == of => {}
+            Session::AwaitAck { circuit, .. } | Session::AwaitTicket { circuit, .. } if *circuit == of => {}
             Session::AwaitResult { circuit, .. } if *circuit == Some(of) => {}
             _ => return,
         }

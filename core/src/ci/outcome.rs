@@ -1,7 +1,7 @@
 //! What an exchange tells its shell.
 
 use crate::{
-    relay::ErrorCode,
+    relay::{ErrorCode, WakeResult},
     request::{MatchNumber, RequestResult, StepCode},
 };
 
@@ -13,6 +13,8 @@ pub enum Event {
     RelayLost,
     /// The relay has the request, the phone is away.
     PhoneAway,
+    /// The relay woke the phone, or could not.
+    Woken(WakeResult),
     /// The phone is looking at another request of this pairing; ours is tried again.
     PhoneBusy,
     /// The human is being asked and must type this number. Comes again, with another number, when the request had to be started afresh.
@@ -84,6 +86,8 @@ pub enum Finished {
         /// The phone's time, Unix seconds.
         phone_now: u64,
     },
+    /// The phone's newest ticket, which is ours to use.
+    Ticket(Vec<u8>),
 }
 
 /// How an exchange failed.

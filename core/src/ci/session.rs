@@ -1,13 +1,16 @@
 //! The five messages as CI sees them: each state is consumed by the message that ends it.
 
+use serde_bytes::ByteArray;
+
 use super::CiPairing;
 use crate::{
     channel::{ChannelError, Handshake, Side, Suite, Transport, decode, encode, pad, unpad},
-    keys::{CiKey, Secret32},
+    keys::{CiKey, PublicKey, Secret32},
     otp::Code,
+    relay::parse_ticket,
     request::{
         ACK_SIZES, Ack, CancelReason, CiMessage, Confirm, Enroll, MAX_CODES, MatchNumber, Outcome, PhoneMessage, REQUEST_SIZES,
-        RESULT_SIZES, ReceiptOf, Request, RequestResult, ResumeTag, SHORT_SIZES, Status, derive_resume_tag,
+        RESULT_SIZES, ReceiptOf, Renew, Request, RequestResult, ResumeTag, SHORT_SIZES, Status, derive_resume_tag,
     },
     seed::SealedSeed,
     text::{MAX_LABEL, MAX_REASON, is_clean},
@@ -58,6 +61,33 @@ impl Acked {
         let m3 = self.transport.write(&pad(&encode(&confirm)?, SHORT_SIZES)?)?;
         let tag = derive_resume_tag(self.transport.hash());
         Ok((AwaitResult { transport: self.transport, request: self.request, number: self.number, tag }, m3))
+    }
+}
+
+impl Acked {
+    /// Gives M3 of the operation `Ticket`.
+    pub(crate) fn renew(mut self, sender: PublicKey) -> Result<(AwaitTicket, Vec<u8>), ChannelError> {
+        let renew = CiMessage::Renew(Renew { request_id: self.request.request_id, sender: ByteArray::new(sender) });
+        let m3 = self.transport.write(&pad(&encode(&renew)?, SHORT_SIZES)?)?;
+        Ok((AwaitTicket { transport: self.transport, sender }, m3))
+    }
+}
+
+/// M3 was sent; the phone answers by itself.
+pub(crate) struct AwaitTicket {
+    transport: Transport,
+    sender: PublicKey,
+}
+
+impl AwaitTicket {
+    /// Takes the ticket: signed by the mailbox of the one we have, and ours to use.
+    pub(crate) fn receive(mut self, message: &[u8], pairing: &CiPairing) -> Result<Vec<u8>, ChannelError> {
+        let plain = self.transport.read(message)?;
+        let PhoneMessage::Ticket(bytes) = decode(unpad(&plain, RESULT_SIZES)?)? else { return Err(ChannelError::Malformed) };
+        let (old, new) = (parse_ticket(&pairing.ticket), parse_ticket(&bytes));
+        let (Ok(old), Ok(new)) = (old, new) else { return Err(ChannelError::Malformed) };
+        let fits = new.mailbox_public == old.mailbox_public && new.sender == Some(self.sender);
+        if fits { Ok(bytes.into_vec()) } else { Err(ChannelError::Malformed) }
     }
 }
 

@@ -11,8 +11,8 @@ use crate::{
 
 /// Size of padded P2.
 pub(super) const CI_HELLO_SIZES: &[usize] = &[256];
-/// Size of padded P3.
-pub(super) const PHONE_HELLO_SIZES: &[usize] = &[1024];
+/// Sizes of padded P3; the larger one holds a ticket with a push address.
+pub(super) const PHONE_HELLO_SIZES: &[usize] = &[1024, 2048];
 /// Size of padded P4 and P5.
 pub(super) const DONE_SIZES: &[usize] = &[64];
 

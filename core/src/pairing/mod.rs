@@ -9,6 +9,7 @@ mod phone;
 
 pub use code::{PairingCode, PairingCodeError, Rendezvous};
 pub use laptop::{AwaitDigits, AwaitP1, AwaitP3, AwaitP5, LaptopPaired};
+pub(crate) use phone::ticket_for;
 pub use phone::{AwaitP2, AwaitP4, PhoneIdentity, PhonePaired};
 
 /// How long a pairing code lives, milliseconds.

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     channel::{Handshake, Side, Suite, Transport, decode, encode, pad, unpad},
-    keys::{ChannelPublic, DeviceRoot, PairingId, PublicKey, Secret32},
-    relay::{RelayUrl, Ticket},
+    keys::{ChannelPublic, DeviceRoot, PairingId, PublicKey, Secret32, SigningKey},
+    relay::{RelayUrl, Ticket, TicketId},
     seed::Recipient,
     text::{MAX_NAME, clean, is_clean},
 };
@@ -19,6 +19,19 @@ use crate::{
 const TICKET_BYTES: u32 = 65_536;
 /// OPENs an hour of an ordinary ticket.
 const TICKET_OPENS: u16 = 600;
+
+/// The ticket of a pairing. A later one differs in its push address only.
+pub(crate) fn ticket_for(mailbox: &SigningKey, ticket_id: TicketId, sender: PublicKey, push: Vec<u8>) -> Ticket {
+    Ticket {
+        mailbox_public: mailbox.public(),
+        ticket_id,
+        sender: Some(sender),
+        max_bytes: TICKET_BYTES,
+        opens_per_hour: TICKET_OPENS,
+        expires: 0,
+        push,
+    }
+}
 
 /// What a phone tells every laptop about itself; public.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +48,7 @@ pub struct PhoneIdentity {
 pub struct AwaitP2 {
     code: PairingCode,
     handshake: Handshake,
+    push: Vec<u8>,
 }
 
 impl AwaitP2 {
@@ -47,7 +61,14 @@ impl AwaitP2 {
         let own = device.derive_channel(&id);
         let mut handshake = Handshake::new(Suite::Pairing, Side::Initiator(code.ci_static), &id, &own, &code.psk, Secret32::make(rng))?;
         let p1 = handshake.write(&[])?;
-        Ok((Self { code, handshake }, p1))
+        Ok((Self { code, handshake, push: Vec::new() }, p1))
+    }
+
+    /// The ticket will carry this push address, which the relay sealed for this pairing's mailbox.
+    #[must_use]
+    pub fn with_push(mut self, sealed: Vec<u8>) -> Self {
+        self.push = sealed;
+        self
     }
 
     /// Takes P2, gives P3; the six digits are to be shown next.
@@ -70,15 +91,7 @@ impl AwaitP2 {
         let mailbox = device.derive_mailbox(&pairing_id);
         let mut ticket_id = [0; 16];
         rng.fill_bytes(&mut ticket_id);
-        let ticket = Ticket {
-            mailbox_public: mailbox.public(),
-            ticket_id,
-            sender: Some(hello.sender.into_array()),
-            max_bytes: TICKET_BYTES,
-            opens_per_hour: TICKET_OPENS,
-            expires: 0,
-            push: Vec::new(),
-        };
+        let ticket = ticket_for(&mailbox, ticket_id, *hello.sender, self.push.clone());
         let share = Secret32::make(rng);
         let phone_hello = PhoneHello {
             v: 1,
@@ -100,6 +113,7 @@ impl AwaitP2 {
             ci_static: self.code.ci_static,
             psk,
             ticket_id,
+            push: self.push,
             p5: Vec::new(),
         };
         Ok((AwaitP4 { transport, paired }, p3))
@@ -154,6 +168,8 @@ pub struct PhonePaired {
     pub psk: Secret32,
     /// The ticket CI was given.
     pub ticket_id: [u8; 16],
+    /// The sealed push address in it; empty if there is none.
+    pub push: Vec<u8>,
     /// Says that the pairing is stored; given out by [`crate::phone::Phone::add_pairing`] once it is.
     pub(crate) p5: Vec<u8>,
 }

@@ -51,6 +51,11 @@ pub enum PhoneError {
     /// A recipient is no age recipient.
     #[error("the further recipients must be of the form age1..., at most six, none twice")]
     Recipient,
+    /// A push address has not the form of one.
+    #[error(
+        "this is no push address: an endpoint is a URL of at most 640 characters, the key p256dh 65 bytes that begin with 4, auth 16 bytes"
+    )]
+    PushAddress,
     /// There is no such pairing.
     #[error("there is no such pairing")]
     NoSuchPairing,

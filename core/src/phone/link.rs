@@ -24,6 +24,7 @@ impl Phone {
     pub fn connected(&mut self, relay: &RelayUrl, nonce: &Nonce) {
         self.mailboxes.retain(|(_, _, at)| at != relay);
         self.links.retain(|(at, _)| at != relay);
+        self.forget_pushes(relay);
         self.links.push((relay.clone(), *nonce));
         let here = addresses(&self.state).filter(|(_, at, _)| *at == relay.origin());
         let here: Vec<PairingId> = here.map(|(id, ..)| id).take(MAX_PROVEN).collect();
@@ -84,7 +85,16 @@ impl Phone {
                     self.lost_circuit(&id, ctx);
                 }
             }
-            Ok(Frame::Error { code }) => self.event(PhoneEvent::RelayError(relay.clone(), code)),
+            Ok(Frame::Proved { mailbox }) => {
+                if let Some(id) = self.pairing_of(&mailbox, relay) {
+                    self.register(mailbox, &id, relay);
+                }
+            }
+            Ok(Frame::PushSealed { mailbox, status, sealed, .. }) => self.push_sealed(relay, &mailbox, status, sealed, ctx),
+            Ok(Frame::Error { code }) => {
+                self.push_not_known(relay, code);
+                self.event(PhoneEvent::RelayError(relay.clone(), code));
+            }
             Ok(Frame::Evicted { .. }) => self.event(PhoneEvent::Evicted(relay.clone())),
             _ => {}
         }
@@ -118,7 +128,7 @@ impl Phone {
         self.outputs.push_back(PhoneOutput::Send { relay: at.relay.clone(), frame });
     }
 
-    fn pairing_of(&self, mailbox: &Mailbox, relay: &RelayUrl) -> Option<PairingId> {
+    pub(super) fn pairing_of(&self, mailbox: &Mailbox, relay: &RelayUrl) -> Option<PairingId> {
         self.mailboxes.iter().find(|(address, _, at)| address == mailbox && at == relay).map(|(_, id, _)| *id)
     }
 

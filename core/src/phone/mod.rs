@@ -14,6 +14,7 @@ mod session;
 mod show;
 mod state;
 mod vault;
+mod wake_up;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,13 +22,14 @@ use rand_core::CryptoRngCore;
 
 pub use error::PhoneError;
 pub use session::Decision;
-pub use show::{HistoryEntry, HistoryOutcome, PairingInfo, PendingRequest, SeedInfo};
+pub use show::{HistoryEntry, HistoryOutcome, PairingInfo, PendingRequest, SeedInfo, WakeUpState};
 pub use state::MAX_HISTORY;
+pub use wake_up::PushAddress;
 
 use crate::{
     keys::{DeviceRoot, PairingId},
     pairing::PhoneIdentity,
-    relay::{Circuit, ErrorCode, Mailbox, Nonce, RelayUrl},
+    relay::{Circuit, ErrorCode, Mailbox, Nonce, PushStatus, RelayUrl},
     time::Now,
 };
 
@@ -88,6 +90,10 @@ pub enum PhoneEvent {
     Evicted(RelayUrl),
     /// A relay complained and ends the connection.
     RelayError(RelayUrl, ErrorCode),
+    /// A relay can wake this phone for a pairing now, once its ticket is renewed.
+    WakeUpRegistered(PairingId),
+    /// A relay will not wake this phone.
+    WakeUpRefused(RelayUrl, PushStatus),
     /// A request was turned away because the state could not be saved.
     NotSaved(NotSaved),
 }
@@ -102,6 +108,10 @@ pub struct Phone {
     links: Vec<(RelayUrl, Nonce)>,
     /// Mailboxes proven, or about to be, per relay.
     mailboxes: Vec<(Mailbox, PairingId, RelayUrl)>,
+    /// PUSHes under way, by relay.
+    pushes: BTreeMap<String, wake_up::Pushes>,
+    /// Relays that do not know PUSH.
+    without_push: Vec<RelayUrl>,
     outputs: VecDeque<PhoneOutput>,
 }
 

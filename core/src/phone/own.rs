@@ -1,10 +1,10 @@
 //! The phone's own things: its identity, pairings, rights, history.
 
-use serde_bytes::ByteArray;
+use serde_bytes::{ByteArray, ByteBuf};
 
 use super::{
     Context, HistoryEntry, NotSaved, PairingInfo, Phone, PhoneError, PhoneEvent,
-    state::{Id, MAX_PAIRINGS, MAX_RETIRED, Pairing, Psk, Revoked, State},
+    state::{Id, MAX_PAIRINGS, MAX_RETIRED, Pairing, Psk, Push, Revoked, State},
     vault,
 };
 use crate::{
@@ -45,6 +45,7 @@ impl Phone {
             trusted: Vec::new(),
             replay: Vec::new(),
             history: Vec::new(),
+            wake_ups: Vec::new(),
         };
         let mut phone = Self::with(device, identity.clone(), state);
         phone.transact(ctx, |_| ())?;
@@ -73,6 +74,8 @@ impl Phone {
             sessions: Default::default(),
             links: Vec::new(),
             mailboxes: Vec::new(),
+            pushes: Default::default(),
+            without_push: Vec::new(),
             outputs: Default::default(),
         }
     }
@@ -114,6 +117,7 @@ impl Phone {
             psk: Psk(paired.psk),
             ticket: Id::new(paired.ticket_id),
             created: ctx.now.unix,
+            push: (!paired.push.is_empty()).then(|| Push { sealed: ByteBuf::from(paired.push), given: true }),
         };
         self.transact(ctx, |state| state.pairings.push(pairing))?;
         self.prove(&paired.pairing_id);
@@ -130,6 +134,7 @@ impl Phone {
                 relay: RelayUrl::parse(&pairing.relay).ok()?,
                 created: pairing.created,
                 seeds: self.rights_of(&pairing.id),
+                wake_up: self.wake_up_state(&pairing.id),
             })
         };
         self.state.pairings.iter().filter_map(info).collect()

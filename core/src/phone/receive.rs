@@ -100,7 +100,7 @@ impl Phone {
         if self.is_busy(id, ctx) {
             return (AckState::Busy, None);
         }
-        if request.operation == Operation::Enroll {
+        if matches!(request.operation, Operation::Enroll | Operation::Ticket) {
             return (AckState::Ok, None);
         }
         let Ok(sealed) = SealedSeed::parse(request.sealed.to_vec()) else {
@@ -185,6 +185,15 @@ impl Phone {
     /// A message on the circuit of a session.
     pub(super) fn message(&mut self, id: &PairingId, at: &At, tail: &[u8], ctx: &mut Context<'_>) {
         match self.sessions.remove(id) {
+            Some(Session::AwaitConfirm(session)) if session.channel.request.operation == Operation::Ticket => {
+                match self.renew(id, session, tail, ctx) {
+                    Ok(answer) => {
+                        self.send(at, &answer);
+                        self.close(at, CloseReason::Done);
+                    }
+                    Err(reason) => self.close(at, reason),
+                }
+            }
             Some(Session::AwaitConfirm(session)) => match self.confirmed(session, tail, ctx) {
                 Ok(session) => {
                     self.sessions.insert(*id, Session::AwaitHuman(session));

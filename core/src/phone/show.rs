@@ -59,6 +59,19 @@ pub struct PairingInfo {
     pub created: u64,
     /// Seeds it may use (`true`) or was denied (`false`), by label.
     pub seeds: Vec<(String, bool)>,
+    /// How far wake-ups are.
+    pub wake_up: WakeUpState,
+}
+
+/// Whether jobs of a pairing can wake the phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WakeUpState {
+    /// They can't: there is no push address, or the relay has not taken it yet.
+    Off,
+    /// The relay has taken the push address; the laptop has to fetch a ticket that carries it (`countersign renew`).
+    NeedsTicket,
+    /// They can.
+    Ready,
 }
 
 /// A seed, as shown.

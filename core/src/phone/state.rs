@@ -12,7 +12,7 @@ use crate::{
 
 /// Entries of the history; the oldest go first.
 pub const MAX_HISTORY: usize = 200;
-/// Pairings; also pairings taken back of which relays are still told.
+/// Pairings; also pairings taken back of which relays are still told, and wake-up addresses.
 pub(super) const MAX_PAIRINGS: usize = 64;
 /// Ids of pairings taken back; the oldest go first.
 pub(super) const MAX_RETIRED: usize = 4096;
@@ -40,6 +40,29 @@ pub(super) struct State {
     pub(super) trusted: Vec<ByteArray<32>>,
     pub(super) replay: Vec<Replay>,
     pub(super) history: Vec<HistoryEntry>,
+    /// Not written while there are none: states from before wake-ups are read as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) wake_ups: Vec<WakeUp>,
+}
+
+/// Where this phone gets push messages.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WakeUp {
+    /// The relay that may send them; empty: every relay without an entry of its own.
+    pub(super) relay: String,
+    pub(super) endpoint: String,
+    pub(super) p256dh: ByteArray<65>,
+    pub(super) auth: ByteArray<16>,
+}
+
+/// A push address that the relay of a pairing sealed for its mailbox.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Push {
+    pub(super) sealed: ByteBuf,
+    /// In a ticket that the laptop has.
+    pub(super) given: bool,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -52,6 +75,8 @@ pub(super) struct Pairing {
     pub(super) psk: Psk,
     pub(super) ticket: Id,
     pub(super) created: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) push: Option<Push>,
 }
 
 /// A pairing taken back: its mailbox is still proven, to tell the relay that its ticket is denied.
@@ -122,7 +147,8 @@ impl State {
     pub(super) fn room(&self) -> usize {
         let answers: usize = self.replay.iter().filter_map(|entry| entry.m4.as_ref()).map(|m4| m4.len()).sum();
         let files: usize = self.seeds.iter().map(|seed| seed.files.len()).sum();
-        4096 + 1024 * (self.pairings.len() + self.seeds.len() + self.history.len())
+        4096 + 2048 * self.pairings.len()
+            + 1024 * (self.wake_ups.len() + self.seeds.len() + self.history.len())
             + 256 * (self.revoked.len() + self.grants.len() + self.replay.len())
             + 48 * (self.retired.len() + self.trusted.len() + files)
             + answers
@@ -130,6 +156,23 @@ impl State {
 
     pub(super) fn pairing(&self, id: &PairingId) -> Option<&Pairing> {
         self.pairings.iter().find(|pairing| *pairing.id == *id)
+    }
+
+    /// The push address for a relay: its own, or the one for all.
+    pub(super) fn wake_up(&self, relay: &str) -> Option<&WakeUp> {
+        wake_up_of(&self.wake_ups, relay)
+    }
+
+    pub(super) fn set_push(&mut self, id: &PairingId, push: Push) {
+        if let Some(pairing) = self.pairings.iter_mut().find(|pairing| *pairing.id == *id) {
+            pairing.push = Some(push);
+        }
+    }
+
+    pub(super) fn push_given(&mut self, id: &PairingId) {
+        if let Some(push) = self.pairings.iter_mut().find(|pairing| *pairing.id == *id).and_then(|pairing| pairing.push.as_mut()) {
+            push.given = true;
+        }
     }
 
     pub(super) fn seed(&self, id: &[u8; 16]) -> Option<&Seed> {
@@ -193,5 +236,52 @@ impl State {
         if let Some(entry) = self.history.iter_mut().rev().find(approved) {
             entry.outcome = outcome;
         }
+    }
+}
+
+/// The entry for a relay: its own, or the one for all.
+pub(super) fn wake_up_of<'a>(wake_ups: &'a [WakeUp], relay: &str) -> Option<&'a WakeUp> {
+    let of = |name: &str| wake_ups.iter().find(|it| it.relay == name);
+    of(relay).or_else(|| of(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::encode;
+
+    #[test]
+    fn without_wake_ups_the_state_is_written_as_before_there_were_any() {
+        let pairing = Pairing {
+            id: Id::new([1; 16]),
+            name: String::new(),
+            relay: String::new(),
+            ci_static: ByteArray::new([1; 32]),
+            psk: Psk(Secret32::from_bytes([1; 32])),
+            ticket: Id::new([1; 16]),
+            created: 0,
+            push: None,
+        };
+        let state = State {
+            v: 1,
+            name: String::new(),
+            recipient: String::new(),
+            signer: ByteArray::new([1; 32]),
+            pairings: vec![pairing],
+            revoked: Vec::new(),
+            retired: Vec::new(),
+            seeds: Vec::new(),
+            grants: Vec::new(),
+            trusted: Vec::new(),
+            replay: Vec::new(),
+            history: Vec::new(),
+            wake_ups: Vec::new(),
+        };
+        let bytes = encode(&state).unwrap();
+        // 12 keys in the state, 7 in the pairing.
+        assert_eq!(bytes[0], 0xac);
+        let at = bytes.windows(8).position(|window| window == b"pairings").unwrap();
+        assert_eq!(bytes[at + 8..at + 10], [0x81, 0xa7]);
+        assert!(crate::channel::decode::<State>(&bytes).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! Frames: a type byte, fixed-size fields and an opaque tail (docs/PROTOCOL.md §7.1).
 
-use super::{CloseReason, ErrorCode, MAX_TICKET, Mailbox, parse};
+use super::{CloseReason, ErrorCode, MAX_ENDPOINT, MAX_SEALED_PUSH, MAX_TICKET, Mailbox, PushStatus, Subscription, WakeResult, parse};
 use crate::keys::{PublicKey, Signature};
 
 /// Version of the relay protocol, in HELLO.
@@ -72,6 +72,13 @@ pub enum Frame<'a> {
         /// From the pairing code.
         rendezvous: Rendezvous,
     },
+    /// phone->: seal my push address for this mailbox, or only tell the relay's key.
+    Push {
+        /// Proven on this connection.
+        mailbox: Mailbox,
+        /// What to seal; `None` asks for the key alone.
+        subscription: Option<Subscription<'a>>,
+    },
     /// relay->phone: the proof was accepted.
     Proved {
         /// Which mailbox.
@@ -112,6 +119,24 @@ pub enum Frame<'a> {
     Error {
         /// Why.
         code: ErrorCode,
+    },
+    /// relay->ci: what came of waking the phone. The OPEN goes on waiting.
+    Wake {
+        /// Which OPEN.
+        circuit: Circuit,
+        /// What came of it.
+        result: WakeResult,
+    },
+    /// relay->phone: the answer to a PUSH.
+    PushSealed {
+        /// For which mailbox.
+        mailbox: Mailbox,
+        /// What came of it.
+        status: PushStatus,
+        /// The relay's VAPID public key, zeros if it sends no wake-ups.
+        key: [u8; 65],
+        /// The sealed push address, at most [`MAX_SEALED_PUSH`] bytes; empty if nothing was sealed.
+        sealed: &'a [u8],
     },
     /// any: a message.
     Data {
@@ -155,13 +180,14 @@ impl<'a> Frame<'a> {
             return Err(FrameError::Length);
         }
         match kind {
-            0x01 | 0x10..=0x12 | 0x20..=0x26 | 0x30 | 0x31 => {}
+            0x01 | 0x10..=0x13 | 0x20..=0x28 | 0x30 | 0x31 => {}
             _ => return Err(FrameError::Type),
         }
-        if kind == 0x12 {
-            return parse_meet(&mut rest);
+        match kind {
+            0x12 => parse_meet(&mut rest),
+            0x13 => parse_push(&mut rest),
+            _ => parse_fields(kind, &mut rest).ok_or(FrameError::Length),
         }
-        parse_fields(kind, &mut rest).ok_or(FrameError::Length)
     }
 
     /// Writes the frame. Lengths are the caller's to keep: a frame over [`MAX_FRAME`] is written, and refused by every reader.
@@ -178,6 +204,10 @@ impl<'a> Frame<'a> {
             Self::Meet { circuit, role, ref rendezvous } => {
                 join(0x12, &[&circuit.to_be_bytes(), &[u8::from(role == Role::Phone)], rendezvous])
             }
+            Self::Push { ref mailbox, subscription: None } => join(0x13, &[mailbox.as_bytes(), &[0]]),
+            Self::Push { ref mailbox, subscription: Some(ref it) } => {
+                join(0x13, &[mailbox.as_bytes(), &[1], &it.p256dh, &it.auth, &length(it.endpoint.len()), it.endpoint])
+            }
             Self::Proved { ref mailbox } => join(0x20, &[mailbox.as_bytes()]),
             Self::Incoming { circuit, ref mailbox, ref ticket_id, tail } => {
                 join(0x21, &[&circuit.to_be_bytes(), mailbox.as_bytes(), ticket_id, tail])
@@ -187,6 +217,10 @@ impl<'a> Frame<'a> {
             Self::Met { circuit } => join(0x24, &[&circuit.to_be_bytes()]),
             Self::Evicted { ref mailbox } => join(0x25, &[mailbox.as_bytes()]),
             Self::Error { code } => join(0x26, &[&[code.into()]]),
+            Self::Wake { circuit, result } => join(0x27, &[&circuit.to_be_bytes(), &[result.into()]]),
+            Self::PushSealed { ref mailbox, status, ref key, sealed } => {
+                join(0x28, &[mailbox.as_bytes(), &[status.into()], key, &length(sealed.len()), sealed])
+            }
             Self::Data { circuit, tail } => join(0x30, &[&circuit.to_be_bytes(), tail]),
             Self::Close { circuit, reason } => join(0x31, &[&circuit.to_be_bytes(), &[reason.into()]]),
         }
@@ -226,6 +260,16 @@ fn parse_fields<'a>(kind: u8, rest: &mut &'a [u8]) -> Option<Frame<'a>> {
         0x24 => Frame::Met { circuit: parse::u32(rest)? },
         0x25 => Frame::Evicted { mailbox: Mailbox::from_bytes(parse::array(rest)?) },
         0x26 => Frame::Error { code: parse::u8(rest)?.into() },
+        0x27 => Frame::Wake { circuit: parse::u32(rest)?, result: parse::u8(rest)?.into() },
+        0x28 => {
+            let mailbox = Mailbox::from_bytes(parse::array(rest)?);
+            let (status, key) = (parse::u8(rest)?.into(), parse::array(rest)?);
+            let length = usize::from(parse::u16(rest)?);
+            if length > MAX_SEALED_PUSH {
+                return None;
+            }
+            Frame::PushSealed { mailbox, status, key, sealed: parse::slice(rest, length)? }
+        }
         0x30 => Frame::Data { circuit: parse::u32(rest)?, tail: tail(rest) },
         _ => Frame::Close { circuit: parse::u32(rest)?, reason: parse::u8(rest)?.into() },
     };
@@ -244,6 +288,26 @@ fn parse_meet<'a>(rest: &mut &[u8]) -> Result<Frame<'a>, FrameError> {
         _ => return Err(FrameError::Field),
     };
     Ok(Frame::Meet { circuit, role, rendezvous })
+}
+
+fn parse_push<'a>(rest: &mut &'a [u8]) -> Result<Frame<'a>, FrameError> {
+    let mailbox = parse::array(rest).map(Mailbox::from_bytes).ok_or(FrameError::Length)?;
+    let subscription = match parse::u8(rest).ok_or(FrameError::Length)? {
+        0 => None,
+        1 => Some(parse_subscription(rest).ok_or(FrameError::Length)?),
+        _ => return Err(FrameError::Field),
+    };
+    parse::end(rest).ok_or(FrameError::Length)?;
+    Ok(Frame::Push { mailbox, subscription })
+}
+
+fn parse_subscription<'a>(rest: &mut &'a [u8]) -> Option<Subscription<'a>> {
+    let (p256dh, auth) = (parse::array(rest)?, parse::array(rest)?);
+    let length = usize::from(parse::u16(rest)?);
+    if length == 0 || length > MAX_ENDPOINT {
+        return None;
+    }
+    Some(Subscription { p256dh, auth, endpoint: parse::slice(rest, length)? })
 }
 
 fn tail<'a>(rest: &mut &'a [u8]) -> &'a [u8] {

@@ -7,12 +7,14 @@
 mod frame;
 mod parse;
 mod proof;
+mod push;
 mod reason;
 mod ticket;
 mod url;
 
 pub use frame::{Circuit, Frame, FrameError, MAX_DENY, MAX_FRAME, Nonce, RELAY_CIRCUIT, Rendezvous, Role, TicketId, VERSION};
 pub use proof::{MailboxProof, OpenProof};
-pub use reason::{CloseReason, ErrorCode};
+pub use push::{MAX_ENDPOINT, MAX_SEALED_PUSH, Subscription};
+pub use reason::{CloseReason, ErrorCode, PushStatus, WakeResult};
 pub use ticket::{MAX_TICKET, Mailbox, Ticket, TicketError, mailbox_address, parse_ticket};
 pub use url::{MAX_RELAY_URL, RelayUrl, RelayUrlError};

@@ -1,4 +1,4 @@
-//! Why a circuit or a connection ended, as one byte (docs/PROTOCOL.md §7.1).
+//! Codes of one byte: why a circuit or a connection ended, what came of a wake-up (docs/PROTOCOL.md §7.1, §7.7).
 
 macro_rules! codes {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $byte:literal, $text:literal;)* }) => {
@@ -7,7 +7,7 @@ macro_rules! codes {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)*
-            /// A code of a later version. Treated as final: nothing that is known to help can be tried.
+            /// A code of a later version. A reason or error is then treated as final: nothing that is known to help can be tried.
             Other(u8),
         }
 
@@ -82,6 +82,32 @@ codes! {
     }
 }
 
+codes! {
+    /// What came of a wake-up.
+    WakeResult {
+        /// The push service took it.
+        Sent = 0, "a wake-up was sent to the phone";
+        /// The phone's push address is no longer good: the phone must register again and ci needs a new ticket.
+        Gone = 1, "the phone's wake-up address is gone";
+        /// The push service was not reached, or did not take it.
+        Failed = 2, "no wake-up could be sent to the phone";
+        /// The ticket was used for enough wake-ups in this hour.
+        Limit = 3, "the phone was woken often enough in this hour";
+    }
+}
+
+codes! {
+    /// What the relay says to a phone that asks for its key or registers a push address.
+    PushStatus {
+        /// Here it is.
+        Ok = 0, "the relay sends wake-ups";
+        /// This relay sends no wake-ups.
+        Off = 1, "this relay sends no wake-ups";
+        /// The relay would not send to this address.
+        Refused = 2, "the relay does not send wake-ups to this address: it takes https URLs of public push services, up to 640 bytes";
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +117,8 @@ mod tests {
         for byte in 0..=255_u8 {
             assert_eq!(u8::from(CloseReason::from(byte)), byte);
             assert_eq!(u8::from(ErrorCode::from(byte)), byte);
+            assert_eq!(u8::from(WakeResult::from(byte)), byte);
+            assert_eq!(u8::from(PushStatus::from(byte)), byte);
         }
         assert_eq!(CloseReason::from(9), CloseReason::Other(9));
         assert_eq!(ErrorCode::from(0), ErrorCode::Other(0));

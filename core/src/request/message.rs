@@ -30,6 +30,8 @@ pub enum Operation {
     Enroll,
     /// Only the Ack: is the phone there, and what is its time?
     Ping,
+    /// The newest ticket: nobody is asked.
+    Ticket,
 }
 
 /// What is about to be released, as CI claims it.
@@ -225,6 +227,14 @@ pub struct Confirm {
     pub enroll: Option<Enroll>,
 }
 
+/// M3 of the operation `Ticket`: CI holds the pairing's keys now, and this is its sender key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Renew {
+    pub(crate) request_id: ByteArray<16>,
+    pub(crate) sender: ByteArray<32>,
+}
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -345,6 +355,7 @@ pub enum CancelReason {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CiMessage {
     Confirm(Confirm),
+    Renew(Renew),
     Outcome(Outcome),
     Cancel(CancelReason),
 }
@@ -354,6 +365,7 @@ pub(crate) enum CiMessage {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PhoneMessage {
     Result(RequestResult),
+    Ticket(ByteBuf),
     Cancel(CancelReason),
 }
 

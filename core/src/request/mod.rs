@@ -9,7 +9,7 @@ pub use limits::{
     CONFIRM_TIMEOUT_MS, DEFAULT_TTL, MAX_CODES, MAX_M1, MAX_REPLAY, MAX_SKEW, MAX_TTL, REPLAY_MARGIN, RESUME_GRACE_MS, WAIT_REFRESH_MS,
 };
 pub use match_number::{MatchNumber, SIX_DIGITS};
-pub(crate) use message::{ACK_SIZES, CiMessage, PhoneMessage, REQUEST_SIZES, RESULT_SIZES, SHORT_SIZES};
+pub(crate) use message::{ACK_SIZES, CiMessage, PhoneMessage, REQUEST_SIZES, RESULT_SIZES, Renew, SHORT_SIZES};
 pub use message::{
     Ack, AckState, Artefact, CancelReason, CodeText, Confirm, Enroll, Hints, Operation, Outcome, Request, RequestId, RequestResult, Status,
     StepCode,

@@ -91,6 +91,17 @@ class Smoke(unittest.TestCase):
         self.assertTrue(self.phone.identity().recipient.startswith("age1"))
         self.assertEqual((self.phone.pairings(), self.phone.pending(), self.phone.history()), ([], [], []))
 
+    def test_wake_ups(self):
+        key = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+        good = cm.PushSubscription(endpoint="https://push.example.org/abc", p256dh=key, auth="BTBZMqHH6r4Tts7J_aSIgg==")
+        self.phone.register_wake_up(None, good)
+        self.phone.register_wake_up("wss://relay.example.org", good)
+        self.phone.remove_wake_up(None)
+        for endpoint, p256dh, relay in [("push.example.org", key, None), (good.endpoint, "AAAA", None), (good.endpoint, key, "http://x")]:
+            bad = cm.PushSubscription(endpoint=endpoint, p256dh=p256dh, auth=good.auth)
+            self.fails(cm.AuthenticatorError.BadInput, self.phone.register_wake_up, relay, bad)
+        self.fails(cm.AuthenticatorError.TryAgain, self.phone.wake_up_key, "ws://127.0.0.1:9")
+
     def test_it_opens_again_from_the_same_storage(self):
         self.phone.enroll(URI, [])
         identity = self.phone.identity()

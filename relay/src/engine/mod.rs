@@ -2,6 +2,7 @@
 
 mod conn;
 mod deadlines;
+mod handle;
 mod input;
 mod ready;
 mod tls;
@@ -15,12 +16,16 @@ use std::{
 
 use countersign_core::{relay::RelayUrl, time::Now};
 use slab::Slab;
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    sync::mpsc::{Receiver, UnboundedSender},
+};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use self::{
     conn::{Conn, Gone, Phase, Read},
     deadlines::Deadlines,
+    handle::Command,
     ready::{ConnWaker, Ready},
     tls::Tls,
 };
@@ -29,7 +34,8 @@ use crate::{
     metrics::Counters,
     network::{Network, PerNetwork},
     proxy::Trusted,
-    switch::{ConnId, Output, Stats, Switch},
+    push::PushKeys,
+    switch::{ConnId, Output, Stats, Switch, Wake},
     tls::ServerTls,
     websocket,
 };
@@ -38,6 +44,10 @@ use crate::{
 const READ_BUFFER: usize = 64 * 1024;
 /// How often one connection is read from before the others have their turn.
 const READS_PER_TURN: usize = 4;
+/// How many commands are carried out before the connections have their turn.
+const COMMANDS_PER_TURN: usize = 64;
+
+pub(crate) use self::handle::Handle;
 
 /// Every connection, and the switch.
 pub(crate) struct Engine {
@@ -46,6 +56,10 @@ pub(crate) struct Engine {
     tls: Option<Arc<ServerTls>>,
     proxies: Trusted,
     counters: Arc<Counters>,
+    commands: Receiver<Command>,
+    handle: Handle,
+    /// Takes the wake-ups that are due.
+    wakes: Option<UnboundedSender<Wake>>,
     conns: Slab<Conn>,
     per_network: PerNetwork,
     deadlines: Deadlines,
@@ -78,11 +92,15 @@ impl Engine {
         proxies: Trusted,
         counters: Arc<Counters>,
     ) -> Self {
+        let (handle, commands) = Handle::new();
         Self {
             switch: Switch::new(origins, limits.clone()),
             tls,
             proxies,
             counters,
+            commands,
+            handle,
+            wakes: None,
             conns: Slab::new(),
             per_network: PerNetwork::default(),
             deadlines: Deadlines::new(limits),
@@ -95,6 +113,17 @@ impl Engine {
             buffers: Buffers { read: vec![0; READ_BUFFER], ..Buffers::default() },
             limits: limits.clone(),
         }
+    }
+
+    /// Seals push addresses with these keys, and gives wake-ups that are due to `wakes`.
+    pub(crate) fn wakes_phones(&mut self, keys: Arc<PushKeys>, wakes: UnboundedSender<Wake>) {
+        self.switch.seals_with(keys);
+        self.wakes = Some(wakes);
+    }
+
+    /// For what runs beside the engine.
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle.clone()
     }
 
     /// Takes in a connection, or closes it if there are too many.
@@ -141,14 +170,24 @@ impl Engine {
     }
 
     /// Does what the sockets that became ready are waiting for. Never waits itself.
-    pub(crate) fn turn(&mut self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.ready.wakes(cx.waker());
+        self.carry_out(cx);
         let mut batch = self.ready.take(std::mem::take(&mut self.buffers.batch));
         for conn in batch.drain(..) {
             self.service(conn);
         }
         self.buffers.batch = batch;
         if self.conns.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn carry_out(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..COMMANDS_PER_TURN {
+            let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) else { return };
+            command(&mut self.switch, self.now());
+            self.dispatch();
+        }
+        cx.waker().wake_by_ref();
     }
 
     /// Once a second.
@@ -281,6 +320,12 @@ impl Engine {
                             self.broken.push(id);
                         } else if conn.unwritten() > 0 {
                             self.count_held(id);
+                        }
+                    }
+                    Output::Wake(wake) => {
+                        if let Some(wakes) = &self.wakes {
+                            // Nobody listens only while the relay is being stopped.
+                            let _ = wakes.send(*wake);
                         }
                     }
                     Output::Disconnect { conn } => self.close(conn),

@@ -6,6 +6,7 @@ use countersign_core::relay::RelayUrl;
 
 use super::options::Options;
 use crate::{
+    PushKeys,
     limits::{CERTIFICATE_WARNING, MAX_DRAIN},
     tls::{Leaf, ServerTls, TlsFiles},
 };
@@ -67,6 +68,7 @@ pub(super) fn check(options: &Options, now: u64, max_files: Option<u64>) -> Vec<
     let leaf = check_tls(options, now, &mut findings);
     check_origins(options, leaf.as_ref(), &mut findings);
     check_proxies(options, &mut findings);
+    check_push(options, &mut findings);
     check_admin(options, &mut findings);
     check_limits(options, max_files, &mut findings);
     findings.0
@@ -105,6 +107,19 @@ fn check_tls(options: &Options, now: u64, findings: &mut Findings) -> Option<Lea
         findings.problem(format!("the certificate in {} is valid only in {begins}: is the clock right?", cert.display()));
     }
     Some(leaf)
+}
+
+fn check_push(options: &Options, findings: &mut Findings) {
+    match (&options.push_keys, &options.push_contact) {
+        (None, None) => {}
+        (Some(_), None) => findings.problem("wake-ups need a way to reach you: add --push-contact mailto:you@example.org"),
+        (None, Some(_)) => findings.problem("wake-ups need keys: add --push-keys FILE (it is made if it does not exist)"),
+        (Some(_), Some(_)) => {
+            if let Some(Err(error)) = options.push().map(|push| PushKeys::check(&push)) {
+                findings.problem(error.to_string());
+            }
+        }
+    }
 }
 
 fn days(seconds: u64) -> String {

@@ -151,7 +151,7 @@ fn serve(options: Options) -> Exit {
                 output::line(&error.to_string());
                 match error {
                     RelayError::Listen { .. } | RelayError::Admin { .. } => Exit::Failed,
-                    RelayError::OriginMissing(_) | RelayError::Origin(_) | RelayError::Tls(_) => Exit::BadConfig,
+                    RelayError::OriginMissing(_) | RelayError::Origin(_) | RelayError::Tls(_) | RelayError::PushKeys(_) => Exit::BadConfig,
                 }
             }
         }
@@ -216,7 +216,7 @@ mod tests {
             .map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect())
             .collect();
         let mut options = Vec::new();
-        for arg in Cli::command().get_arguments().filter(|arg| !["help", "version"].contains(&arg.get_id().as_str())) {
+        for arg in Cli::command().get_arguments().filter(|arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str())) {
             let long = arg.get_long().unwrap();
             let variable = format!("COUNTERSIGN_RELAY_{}", long.replace('-', "_").to_uppercase());
             assert_eq!(arg.get_env().unwrap().to_str().unwrap(), variable);

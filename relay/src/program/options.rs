@@ -12,7 +12,7 @@ use serde::{
 
 use super::log::{LogFormat, LogLevel};
 use crate::{
-    Config,
+    Config, PushConfig,
     limits::{self, Limits},
     proxy::Trusted,
     tls::TlsFiles,
@@ -53,6 +53,15 @@ options! {
     /// Private key of the certificate, PEM
     #[arg(long, env = "COUNTERSIGN_RELAY_TLS_KEY", hide_env_values = true, value_name = "FILE")]
     tls_key: PathBuf,
+    /// Keys for waking phones that are away (Web Push); made if the file does not exist. Relays of a cluster share it
+    #[arg(long, env = "COUNTERSIGN_RELAY_PUSH_KEYS", hide_env_values = true, value_name = "FILE")]
+    push_keys: PathBuf,
+    /// How push services reach you, like mailto:you@example.org
+    #[arg(long, env = "COUNTERSIGN_RELAY_PUSH_CONTACT", hide_env_values = true, value_name = "URL")]
+    push_contact: String,
+    /// For tests: wake-ups may go to http and to private addresses
+    #[arg(long, env = "COUNTERSIGN_RELAY_PUSH_ALLOW_PRIVATE", hide = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "true|false", action = ArgAction::Set)]
+    push_allow_private: bool,
     /// Network whose proxies may say who their clients are (X-Forwarded-For); may be repeated
     #[arg(long, env = "COUNTERSIGN_RELAY_TRUSTED_PROXY", hide_env_values = true, value_name = "CIDR", value_delimiter = ',', value_parser = parse_network)]
     #[serde(deserialize_with = "networks")]
@@ -98,10 +107,16 @@ impl Options {
             listen: self.listen(),
             origins: self.origin.clone().unwrap_or_default(),
             tls: files.map(|(cert, key)| TlsFiles { cert, key }),
+            push: self.push(),
             limits: self.limits(),
             proxies: Trusted::new(self.trusted_proxy.clone().unwrap_or_default(), self.proxy_protocol.unwrap_or_default()),
             admin: self.admin,
         }
+    }
+
+    pub(super) fn push(&self) -> Option<PushConfig> {
+        let (keys, contact) = self.push_keys.clone().zip(self.push_contact.clone())?;
+        Some(PushConfig { keys, contact, allow_private: self.push_allow_private.unwrap_or_default() })
     }
 
     pub(super) fn listen(&self) -> SocketAddr {

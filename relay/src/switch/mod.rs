@@ -16,10 +16,14 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod wake;
+#[cfg(test)]
+mod wake_tests;
 
 use std::{
     collections::{HashMap, VecDeque},
     net::IpAddr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -29,7 +33,10 @@ use countersign_core::{
 };
 use rand_core::{CryptoRng, RngCore};
 
-use crate::limits::{Limits, MAX_INCOMING_PER_SECOND};
+use crate::{
+    limits::{Limits, MAX_INCOMING_PER_SECOND},
+    push::{PushKeys, Target},
+};
 use circuit::Circuits;
 use connection::{Connection, Slot};
 use drain::Phase;
@@ -37,6 +44,7 @@ use mailbox::Home;
 use rate::OpenRates;
 use rendezvous::Meetings;
 use waiting::Waiting;
+use wake::Wakes;
 
 pub use stats::{Errors, Reasons, Stats};
 
@@ -59,6 +67,19 @@ pub enum Output {
         /// Which one.
         conn: ConnId,
     },
+    /// Wake a phone, and call [`Switch::woken`] with what came of it.
+    Wake(Box<Wake>),
+}
+
+/// A wake-up that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wake {
+    /// Whose OPEN waits for the phone.
+    pub conn: ConnId,
+    /// Which OPEN.
+    pub circuit: Circuit,
+    /// Where to send it.
+    pub target: Target,
 }
 
 /// The switch.
@@ -72,6 +93,8 @@ pub struct Switch {
     waiting: Waiting,
     meetings: Meetings,
     rates: OpenRates,
+    push: Option<Arc<PushKeys>>,
+    wakes: Wakes,
     outputs: VecDeque<Output>,
     phase: Phase,
     /// Connections that lost a circuit during this command, in a drain.
@@ -92,12 +115,19 @@ impl Switch {
             waiting: Waiting::new(&limits),
             meetings: Meetings::new(&limits),
             rates: OpenRates::new(limits.max_open_rate_table),
+            push: None,
+            wakes: Wakes::new(&limits),
             outputs: VecDeque::new(),
             phase: Phase::Running,
             freed: Vec::new(),
             stats: Stats::default(),
             limits,
         }
+    }
+
+    /// Seals push addresses and has phones woken with these keys from now on.
+    pub fn seals_with(&mut self, keys: Arc<PushKeys>) {
+        self.push = Some(keys);
     }
 
     /// A connection from `ip` is ready for frames: sends HELLO with a nonce from `rng`.
@@ -124,6 +154,7 @@ impl Switch {
             Ok(Frame::Prove { mailbox_public, signature, deny }) => self.prove(conn, &mailbox_public, &signature, deny, now),
             Ok(Frame::Open { circuit, ticket, signature, tail }) => self.open(conn, circuit, ticket, &signature, tail, now),
             Ok(Frame::Meet { circuit, role, rendezvous }) => self.meet(conn, circuit, role, rendezvous, now),
+            Ok(Frame::Push { mailbox, subscription }) => self.push(conn, mailbox, subscription.as_ref()),
             Ok(Frame::Data { circuit, tail }) => self.data(conn, circuit, tail),
             Ok(Frame::Close { circuit, reason }) => {
                 self.close(conn, circuit, reason);

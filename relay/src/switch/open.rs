@@ -67,6 +67,10 @@ impl Switch {
         }
         self.stats.opens_waited += 1;
         self.send(conn, &Frame::Waiting { circuit: number });
+        // One that is there and only has had enough for this second needs no wake-up.
+        if !self.homes.contains_key(&mailbox) {
+            self.wake(conn, number, mailbox, &parsed, now);
+        }
         Ok(())
     }
 

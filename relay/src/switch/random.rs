@@ -131,6 +131,7 @@ impl Chaos {
                     assert!(self.conns.iter().any(|(known, _)| *known == conn), "a frame for a connection that is gone");
                 }
                 Output::Disconnect { conn } => self.conns.retain(|(other, _)| *other != conn),
+                Output::Wake(_) => panic!("this switch has no keys to wake anybody with"),
             }
         }
     }

@@ -11,14 +11,15 @@ use countersign_core::{
 };
 use rand_chacha::rand_core::SeedableRng as _;
 
-use super::{ConnId, Output, Switch};
+use super::{ConnId, Output, Switch, Wake};
 use crate::limits::{Limits, MAX_WAIT};
 
-const ORIGINS: [&str; 2] = ["wss://relay.example.org", "ws://localhost:7700"];
+pub(super) const ORIGINS: [&str; 2] = ["wss://relay.example.org", "ws://localhost:7700"];
 const START: u64 = 1_790_000_000;
 
-struct World {
-    switch: Switch,
+pub(super) struct World {
+    pub(super) switch: Switch,
+    pub(super) wakes: Vec<Wake>,
     now: Now,
     next: u64,
 }
@@ -27,12 +28,12 @@ struct World {
 type Seen = (ConnId, Option<Vec<u8>>);
 
 impl World {
-    fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         let origins = ORIGINS.map(|url| RelayUrl::parse(url).unwrap());
-        Self { switch: Switch::new(&origins, limits), now: Now { unix: START, mono: 0 }, next: 0 }
+        Self { switch: Switch::new(&origins, limits), wakes: Vec::new(), now: Now { unix: START, mono: 0 }, next: 0 }
     }
 
-    fn connect(&mut self) -> (ConnId, Nonce) {
+    pub(super) fn connect(&mut self) -> (ConnId, Nonce) {
         self.connect_from([10, 0, 0, 1].into())
     }
 
@@ -51,21 +52,25 @@ impl World {
     fn seen(&mut self) -> Vec<Seen> {
         let outputs = std::iter::from_fn(|| self.switch.poll_output());
         outputs
-            .map(|output| match output {
-                Output::Send { conn, bytes } => (conn, Some(bytes)),
-                Output::Disconnect { conn } => (conn, None),
+            .filter_map(|output| match output {
+                Output::Send { conn, bytes } => Some((conn, Some(bytes))),
+                Output::Disconnect { conn } => Some((conn, None)),
+                Output::Wake(wake) => {
+                    self.wakes.push(*wake);
+                    None
+                }
             })
             .collect()
     }
 
     #[track_caller]
-    fn send(&mut self, conn: ConnId, frame: &Frame<'_>, expected: &[(ConnId, Frame<'_>)]) {
+    pub(super) fn send(&mut self, conn: ConnId, frame: &Frame<'_>, expected: &[(ConnId, Frame<'_>)]) {
         self.switch.frame(conn, &frame.encode(), self.now);
         self.expect(expected);
     }
 
     #[track_caller]
-    fn expect(&mut self, expected: &[(ConnId, Frame<'_>)]) {
+    pub(super) fn expect(&mut self, expected: &[(ConnId, Frame<'_>)]) {
         let seen = self.seen();
         let mut frames = Vec::new();
         let mut ended = Vec::new();
@@ -80,7 +85,7 @@ impl World {
         assert_eq!(ended, failed, "an ERROR ends the connection, and nothing else does");
     }
 
-    fn tick(&mut self, seconds: u64) {
+    pub(super) fn tick(&mut self, seconds: u64) {
         self.now.unix += seconds;
         self.now.mono += seconds * 1000;
         self.switch.tick(self.now);
@@ -88,27 +93,27 @@ impl World {
 
     /// A phone that proved the mailbox of `key`.
     #[track_caller]
-    fn phone(&mut self, key: &SigningKey) -> ConnId {
+    pub(super) fn phone(&mut self, key: &SigningKey) -> ConnId {
         let (conn, nonce) = self.connect();
         self.send(conn, &prove(key, &nonce, ORIGINS[1], &[]).frame(), &[(conn, Frame::Proved { mailbox: address(key) })]);
         conn
     }
 }
 
-struct Prove<'a>(Frame<'a>);
+pub(super) struct Prove<'a>(Frame<'a>);
 
 impl<'a> Prove<'a> {
-    fn frame(&self) -> Frame<'a> {
+    pub(super) fn frame(&self) -> Frame<'a> {
         self.0
     }
 }
 
-fn prove<'a>(key: &SigningKey, nonce: &Nonce, origin: &str, deny: &'a [[u8; 16]]) -> Prove<'a> {
+pub(super) fn prove<'a>(key: &SigningKey, nonce: &Nonce, origin: &str, deny: &'a [[u8; 16]]) -> Prove<'a> {
     let signature = MailboxProof { origin, nonce }.sign(key);
     Prove(Frame::Prove { mailbox_public: key.public(), signature, deny })
 }
 
-fn mailbox_key(n: u8) -> SigningKey {
+pub(super) fn mailbox_key(n: u8) -> SigningKey {
     DeviceRoot::from_slice(&[n; 32]).unwrap().derive_mailbox(&[n; 16])
 }
 
@@ -116,11 +121,11 @@ fn sender_key(n: u8) -> SigningKey {
     CiRoot::from_slice(&[n; 32]).unwrap().derive_sender()
 }
 
-fn address(key: &SigningKey) -> Mailbox {
+pub(super) fn address(key: &SigningKey) -> Mailbox {
     mailbox_address(&key.public())
 }
 
-fn ticket() -> Ticket {
+pub(super) fn ticket() -> Ticket {
     Ticket {
         mailbox_public: mailbox_key(1).public(),
         ticket_id: [7; 16],
@@ -134,7 +139,7 @@ fn ticket() -> Ticket {
 
 /// Sends an OPEN signed by sender 1.
 #[track_caller]
-fn open(
+pub(super) fn open(
     world: &mut World,
     (conn, nonce): (ConnId, Nonce),
     circuit: Circuit,
@@ -150,11 +155,11 @@ fn open(
 
 const N: Circuit = 0x8000_0000;
 
-fn incoming(circuit: Circuit, tail: &[u8]) -> Frame<'_> {
+pub(super) fn incoming(circuit: Circuit, tail: &[u8]) -> Frame<'_> {
     Frame::Incoming { circuit, mailbox: address(&mailbox_key(1)), ticket_id: [7; 16], tail }
 }
 
-fn close(circuit: Circuit, reason: CloseReason) -> Frame<'static> {
+pub(super) fn close(circuit: Circuit, reason: CloseReason) -> Frame<'static> {
     Frame::Close { circuit, reason }
 }
 

@@ -5,4 +5,6 @@ mod ends;
 mod operation;
 mod process;
 mod program;
+mod push_service;
 mod sockets;
+mod wake_ups;

@@ -72,6 +72,13 @@ fn refuses_what_cannot_work() {
         (vec!["--origin", "ws://relay.example.org"], 2, "without TLS"),
         (vec!["--listen", "127.0.0.1:0", "--tls-cert", "cert.pem"], 2, "--tls-key"),
         (vec!["--listen", "127.0.0.1:0", "--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], 2, "/nowhere.pem"),
+        (vec!["--listen", "127.0.0.1:0", "--push-keys", "push.toml"], 2, "--push-contact"),
+        (
+            vec!["--listen", "127.0.0.1:0", "--push-keys", "/nowhere/push.toml", "--push-contact", "mailto:a@b.example"],
+            2,
+            "/nowhere/push.toml",
+        ),
+        (vec!["--listen", "127.0.0.1:0", "--push-keys", "/nowhere/push.toml", "--push-contact", "me"], 2, "mailto:you@example.org"),
         (vec!["--listen", "127.0.0.1:0", "--admin", "0.0.0.0:0"], 2, "--admin-remote"),
         (vec!["--config", "/nowhere.toml"], 2, "/nowhere.toml"),
         (vec!["--trusted-proxy", "10.0.0.0/33"], 2, "10.0.0.0/8"),

@@ -8,6 +8,7 @@ from . import ProtocolError
 from .keys import MAX_TICKET
 
 MAX_FRAME, MAX_DENY, MAX_RELAY_URL = 16384, 256, 128
+MAX_ENDPOINT, MAX_SEALED_PUSH = 640, 863
 RELAY_CIRCUIT = 1 << 31
 
 # type byte, name, fields as (name, length); "I" and the like are integers
@@ -16,6 +17,7 @@ FRAMES = {
     0x10: ("PROVE", (("mailbox_public", 32), ("signature", 64), ("deny", "deny"))),
     0x11: ("OPEN", (("circuit", "I"), ("ticket", "ticket"), ("signature", 64), ("tail", "tail"))),
     0x12: ("MEET", (("circuit", "I"), ("role", "B"), ("rendezvous", 16))),
+    0x13: ("PUSH", (("mailbox", 32), ("kind", "B"), ("p256dh", 65), ("auth", 16), ("endpoint", "endpoint"))),
     0x20: ("PROVED", (("mailbox", 32),)),
     0x21: ("INCOMING", (("circuit", "I"), ("mailbox", 32), ("ticket_id", 16), ("tail", "tail"))),
     0x22: ("OPENED", (("circuit", "I"),)),
@@ -23,9 +25,13 @@ FRAMES = {
     0x24: ("MET", (("circuit", "I"),)),
     0x25: ("EVICTED", (("mailbox", 32),)),
     0x26: ("ERROR", (("code", "B"),)),
+    0x27: ("WAKE", (("circuit", "I"), ("result", "B"))),
+    0x28: ("PUSH_SEALED", (("mailbox", 32), ("status", "B"), ("key", 65), ("sealed", "sealed"))),
     0x30: ("DATA", (("circuit", "I"), ("tail", "tail"))),
     0x31: ("CLOSE", (("circuit", "I"), ("reason", "B"))),
 }
+# with their lengths before them: (shortest, longest)
+SIZED = {"ticket": (0, MAX_TICKET), "endpoint": (1, MAX_ENDPOINT), "sealed": (0, MAX_SEALED_PUSH)}
 TYPES = {name: (number, spec) for number, (name, spec) in FRAMES.items()}
 CLOSE = ("done", "peer_gone", "ticket_refused", "limit", "refused", "session_unknown", "phone_failed", "timeout",
          "rendezvous_taken")
@@ -37,9 +43,12 @@ def encode(name: str, **values) -> bytes:
     out = bytes([number])
     for field, kind in spec:
         value = values.pop(field)
+        if field == "kind" and value == 0:
+            out += b"\0"
+            break
         if kind == "deny":
             out += struct.pack(">H", len(value)) + b"".join(value)
-        elif kind == "ticket":
+        elif kind in SIZED:
             out += struct.pack(">H", len(value)) + value
         elif isinstance(kind, str) and kind != "tail":
             out += struct.pack(">" + kind, value)
@@ -73,16 +82,18 @@ def decode(data: bytes) -> dict:
             if count > MAX_DENY:
                 raise ProtocolError("too many denied tickets")
             values[field] = [take(16) for _ in range(count)]
-        elif kind == "ticket":
-            length = integer("H")
-            if length > MAX_TICKET:
-                raise ProtocolError("ticket too long")
+        elif kind in SIZED:
+            length, (shortest, longest) = integer("H"), SIZED[kind]
+            if not shortest <= length <= longest:
+                raise ProtocolError(f"length of {field}")
             values[field] = take(length)
         elif isinstance(kind, str):
             values[field] = integer(kind)
+            if field == "kind" and values[field] == 0:
+                break
         else:
             values[field] = take(kind)
-    if at != len(data) or values.get("role", 0) > 1:
+    if at != len(data) or values.get("role", 0) > 1 or values.get("kind", 0) > 1:
         raise ProtocolError("frame")
     return values
 

@@ -11,7 +11,7 @@ from .noise_channel import MAX_SKIPPED, Handshake, pad, unpad
 from .relay import Relay
 
 PAIRING_TTL = 300
-CI_HELLO, PHONE_HELLO, LAST = (256,), (1024,), (64,)
+CI_HELLO, PHONE_HELLO, LAST = (256,), (1024, 2048), (64,)
 
 
 def code(ci_public: bytes, qr_psk: bytes, rendezvous: bytes, url: str) -> str:

@@ -87,6 +87,8 @@ class Relay:
         """The next frame of the circuit, which has to be one of these types."""
         while True:
             frame = await self.frame()
+            if frame["type"] == "WAKE":
+                continue  # changes nothing: the OPEN goes on waiting
             if frame.get("circuit") != self.circuit:
                 if frame["type"] in ("DATA", "CLOSE", "OPENED", "WAITING"):
                     continue  # of a circuit that was withdrawn

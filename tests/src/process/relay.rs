@@ -1,6 +1,6 @@
 //! `countersign-relay`.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use super::{Ended, Running, program};
 
@@ -34,6 +34,21 @@ impl RelayProcess {
     pub fn with(args: &[&str]) -> Self {
         let mut command = Command::new(program("countersign-relay"));
         command.args(args);
+        Self::of(command)
+    }
+
+    /// The same, trusting this certificate only: for what the relay connects to.
+    ///
+    /// # Panics
+    /// If it does not say that it listens.
+    #[must_use]
+    pub fn trusting(root: &Path, args: &[&str]) -> Self {
+        let mut command = Command::new(program("countersign-relay"));
+        command.args(args).env("SSL_CERT_FILE", root);
+        Self::of(command)
+    }
+
+    fn of(command: Command) -> Self {
         let mut running = Running::start(command);
         let line = running.wait_for_line("listening on ");
         Self { url: line.trim_start_matches("listening on ").to_owned(), running }

@@ -444,6 +444,8 @@ impl World {
                 self.travel(leg, conn, &bytes);
             }
             SwitchOutput::Disconnect { conn } => self.lose(conn),
+            // Its relays have no keys for it.
+            SwitchOutput::Wake(_) => {}
         }
     }
 

@@ -74,7 +74,7 @@ pub(crate) enum Command {
     /// List the seeds: id, label, when sealed, whether used
     #[command(after_help = "Example:\n  countersign-phone seeds")]
     Seeds,
-    /// List the pairings: id, name, relay, seeds allowed (+) and denied (-)
+    /// List the pairings: id, name, relay, seeds allowed (+) and denied (-), wake-ups
     #[command(after_help = "Example:\n  countersign-phone pairings")]
     Pairings,
     /// Allow a pairing the use of a seed, or deny it
@@ -95,6 +95,29 @@ pub(crate) enum Command {
     Revoke {
         /// Name of the pairing, or the beginning of its id
         pairing: String,
+    },
+    /// Let relays wake this authenticator by push messages (Web Push, UnifiedPush, ntfy) while it is not running
+    ///
+    /// FILE holds the address: one line with an https URL, such as an ntfy topic of yours, or a subscription as JSON, {"endpoint": ..., "keys": {"p256dh": ..., "auth":
+    /// ...}}. It is a secret: whoever has it can wake you. Afterwards run `countersign renew` on each laptop while this authenticator runs. What arrives is the same for
+    /// every request and says nothing; let it start `countersign-phone run --once`.
+    #[command(
+        after_help = "Examples:\n  echo https://ntfy.sh/SOME-LONG-RANDOM-NAME?up=1 | countersign-phone wake-up -\n  ntfy subscribe SOME-LONG-RANDOM-NAME \
+                      'countersign-phone run --once'\n  countersign-phone wake-up --key --relay wss://relay.example.org\n  countersign-phone wake-up --off"
+    )]
+    WakeUp {
+        /// A file with the address; - reads one line of standard input
+        #[arg(required_unless_present_any = ["off", "key"])]
+        file: Option<PathBuf>,
+        /// Let nobody wake it any more
+        #[arg(long, conflicts_with = "file")]
+        off: bool,
+        /// Print the key that the relay signs with (VAPID): some push services want it first
+        #[arg(long, conflicts_with_all = ["file", "off"], requires = "relay")]
+        key: bool,
+        /// Only this relay; else every relay that was not given an address of its own
+        #[arg(long, value_name = "URL")]
+        relay: Option<String>,
     },
     /// List what happened: time, outcome, pairing, seed, codes, reason (unverified)
     #[command(after_help = "Example:\n  countersign-phone history")]

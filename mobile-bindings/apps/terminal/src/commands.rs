@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use countersign_mobile::{ObserverError, PairingUi};
+use countersign_mobile::{ObserverError, PairingUi, WakeUpState};
 
 use crate::{
     app::App,
@@ -18,6 +18,7 @@ use crate::{
     sealed_text::sealed_texts,
     show,
     time_text::utc,
+    wake_up,
 };
 
 /// Does what the command line says.
@@ -35,6 +36,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         Command::Pairings => pairings(&App::open(state, false)?),
         Command::Allow { pairing, seed, deny } => allow(&App::open(state, false)?, &pairing, &seed, !deny),
         Command::Revoke { pairing } => revoke(&App::open(state, false)?, &pairing),
+        Command::WakeUp { file, off, key, relay } => wake_up::run(state, file.as_deref(), off, key, relay),
         Command::History => history(&App::open(state, false)?),
     }
 }
@@ -123,7 +125,13 @@ fn seeds(app: &App) -> anyhow::Result<()> {
 fn pairings(app: &App) -> anyhow::Result<()> {
     for pairing in app.authenticator.pairings()? {
         let rights = pairing.seeds.iter().map(|right| format!("{}{}", if right.allowed { '+' } else { '-' }, right.label));
-        output::line(&format!("{}\t{}\t{}\t{}", pairing.id, pairing.name, pairing.relay, rights.collect::<Vec<_>>().join(" ")))?;
+        let rights = rights.collect::<Vec<_>>().join(" ");
+        let wake_ups = match pairing.wake_up {
+            WakeUpState::Off => "off",
+            WakeUpState::NeedsTicket => "after `countersign renew`",
+            WakeUpState::Ready => "on",
+        };
+        output::line(&format!("{}\t{}\t{}\t{rights}\twake-ups: {wake_ups}", pairing.id, pairing.name, pairing.relay))?;
     }
     Ok(())
 }

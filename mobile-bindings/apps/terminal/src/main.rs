@@ -12,6 +12,7 @@ mod sealed_text;
 mod show;
 mod state;
 mod time_text;
+mod wake_up;
 
 use std::process::ExitCode;
 

@@ -40,6 +40,10 @@ pub(crate) fn event(event: &Event, pairings: &[Pairing]) -> Option<String> {
         Event::Evicted { relay } => {
             format!("{relay}: ANOTHER device answers for this phone now: its keys were copied, or two programs share one state")
         }
+        Event::WakeUpRegistered { pairing } => {
+            format!("{}: the relay can wake you; on the laptop run `countersign renew` while this is connected", name(pairing))
+        }
+        Event::WakeUpRefused { relay, problem } => format!("{relay}: no wake-ups: {problem}"),
         Event::RelayProblem { relay, problem } => format!("{relay}: {problem}"),
         Event::StorageProblem { problem } => problem.clone(),
     })

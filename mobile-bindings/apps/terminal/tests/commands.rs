@@ -340,7 +340,8 @@ fn where_the_state_is() {
 #[test]
 fn help_has_an_example_for_every_command() {
     let phone = Phone::new();
-    let commands = ["init", "pair", "run", "enroll", "import", "trust", "identity", "seeds", "pairings", "allow", "revoke", "history"];
+    let commands =
+        ["init", "pair", "run", "enroll", "import", "trust", "identity", "seeds", "pairings", "allow", "revoke", "wake-up", "history"];
     for command in commands {
         let help = phone.run(&[command, "--help"], "").ok();
         assert!(help.contains(&format!("\n  countersign-phone {command}")), "{help}");
