@@ -30,7 +30,7 @@ use crate::{
     readiness::{Readiness, State},
     report::Report,
     switch::{Stats, Wake},
-    tls::ServerTls,
+    tls::{ServerTls, TlsError},
 };
 
 const TICK: Duration = Duration::from_secs(1);
@@ -63,7 +63,8 @@ struct Shared {
 struct Running {
     engine: Engine,
     tick: Interval,
-    report: Report,
+    /// `None` once the relay is on its way to the end.
+    report: Option<Report>,
     shared: Arc<Shared>,
     has_admin: bool,
 }
@@ -101,7 +102,7 @@ impl Relay {
                 let keys = Arc::new(PushKeys::load_or_make(&push, &mut OsRng)?);
                 let (wakes, due) = unbounded_channel();
                 engine.wakes_phones(Arc::clone(&keys), wakes);
-                Some((Arc::new(Pusher::new(keys, &config.limits)?), due))
+                Some((Arc::new(Pusher::new(keys, &config.limits).map_err(TlsError::from)?), due))
             }
             None => None,
         };
@@ -154,7 +155,7 @@ impl Relay {
         }
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut running = Running { engine, tick, report: Report::default(), shared, has_admin };
+        let mut running = Running { engine, tick, report: Some(Report::default()), shared, has_admin };
         running.accept(listener, drain).await;
         running.shared.readiness.set(State::Draining);
         running.finish_circuits(limits.drain, stop).await;
@@ -164,8 +165,6 @@ impl Relay {
             info!(event = "cut", "some connections did not close in time and were cut");
         }
         // Dropping the engine cuts the rest.
-        let Running { report, shared, engine, .. } = running;
-        report.last(&engine.stats(), &shared.counters, Instant::now());
     }
 }
 
@@ -203,6 +202,9 @@ impl Running {
             Poll::Pending
         }))
         .await;
+        if let Some(report) = self.report.take() {
+            report.last(&self.engine.stats(), &self.shared.counters, Instant::now());
+        }
     }
 
     /// Lets circuits come to their end.
@@ -228,7 +230,9 @@ impl Running {
         let mut told = self.has_admin;
         while self.tick.poll_tick(cx).is_ready() {
             self.engine.tick();
-            self.report.tick(&self.engine.stats(), &self.shared.counters, Instant::now());
+            if let Some(report) = &mut self.report {
+                report.tick(&self.engine.stats(), &self.shared.counters, Instant::now());
+            }
             told = true;
         }
         let empty = self.engine.turn(cx);

@@ -184,7 +184,8 @@ impl Engine {
     fn carry_out(&mut self, cx: &mut Context<'_>) {
         for _ in 0..COMMANDS_PER_TURN {
             let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) else { return };
-            command(&mut self.switch, self.now());
+            let now = self.now();
+            command(&mut self.switch, now);
             self.dispatch();
         }
         cx.waker().wake_by_ref();

@@ -216,7 +216,8 @@ mod tests {
             .map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect())
             .collect();
         let mut options = Vec::new();
-        for arg in Cli::command().get_arguments().filter(|arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str())) {
+        for arg in Cli::command().get_arguments().filter(|arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str()))
+        {
             let long = arg.get_long().unwrap();
             let variable = format!("COUNTERSIGN_RELAY_{}", long.replace('-', "_").to_uppercase());
             assert_eq!(arg.get_env().unwrap().to_str().unwrap(), variable);
