@@ -69,7 +69,7 @@ pub fn run(plan: &Plan, progress: impl Fn(&str)) -> Report {
     let has = |row| plan.rows.contains(&row);
     if has(Row::Idle) {
         for subject in &subjects {
-            let connections = plan.connections_of(*subject);
+            let connections = plan.connections();
             progress(&format!("memory of {connections} connections: {subject}"));
             report.idle.insert(*subject, idle::measure(&yard, *subject, connections));
         }
@@ -105,7 +105,7 @@ pub fn run(plan: &Plan, progress: impl Fn(&str)) -> Report {
         report.growth = Some(Growth { small, small_cost, large, large_cost });
     }
     if has(Row::Heartbeat) && subjects.contains(&Subject::Ws) {
-        let phones = plan.heartbeat_phones();
+        let phones = plan.connections();
         progress(&format!("heartbeats of {phones} phones for {} s", plan.heartbeat.as_secs_f64()));
         report.heartbeat = Some(heartbeat::measure(&yard, phones, plan.heartbeat));
     }

@@ -172,4 +172,9 @@ impl Server {
     pub(super) fn pid(&self) -> u32 {
         self.running.id()
     }
+
+    /// What it said on standard error, for when it does what it should not.
+    pub(super) fn complaints(&self) -> String {
+        self.running.err_so_far()
+    }
 }
