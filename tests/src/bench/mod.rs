@@ -55,9 +55,9 @@ pub fn raise_file_limit() -> usize {
 #[must_use]
 pub fn run(plan: &Plan, progress: impl Fn(&str)) -> Report {
     let mut report = Report { notes: notes(plan), ..Report::default() };
-    progress("building the programs");
+    progress("building countersign-relay");
     // Not on the load's core yet: a compiler may have them all.
-    let _ = crate::process::program("countersign-relay");
+    let _ = crate::process::relay_program();
     let cores = Cores::choose();
     cores.pin_load();
     report.cores = Some(cores);
