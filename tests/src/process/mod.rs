@@ -26,7 +26,7 @@ pub const PATIENCE: u64 = 90;
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| build(&["countersign", "countersign-relay", "countersign-phone"])).join(name)
+    FOLDER.get_or_init(|| build(&["-p", "countersign", "-p", "countersign-relay", "-p", "countersign-phone", "--bins"])).join(name)
 }
 
 /// Where the relay is, for who needs no other program.
@@ -36,17 +36,20 @@ pub fn program(name: &str) -> PathBuf {
 #[must_use]
 pub fn relay_program() -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| build(&["countersign-relay"])).join("countersign-relay")
+    // Selected together with this package, it is made of the very libraries that are built already.
+    FOLDER
+        .get_or_init(|| build(&["-p", "countersign-relay", "-p", "countersign-tests", "--bin", "countersign-relay"]))
+        .join("countersign-relay")
 }
 
-/// Builds the programs of these packages and gives the folder they are in.
-fn build(packages: &[&str]) -> PathBuf {
+/// Builds these programs and gives the folder they are in.
+fn build(programs: &[&str]) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.ancestors().find(|folder| folder.join("deps").is_dir()).unwrap().to_path_buf();
     let profile = if folder.ends_with("release") { "release" } else { "dev" };
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "--profile", profile, "--bins"])
-        .args(packages.iter().flat_map(|package| ["-p", package]))
+        .args(["build", "--quiet", "--locked", "--profile", profile])
+        .args(programs)
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
         .status()
         .unwrap();
