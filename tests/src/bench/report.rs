@@ -316,10 +316,12 @@ mod tests {
     #[test]
     fn the_table_says_what_is_missing() {
         let text = report().to_text();
-        assert!(text.contains("countersign-relay, ws  1,235        1,300       10,000  <= 1,500\n"), "{text}");
-        let line = text.lines().find(|line| line.contains(">= 0.85")).unwrap();
-        let cells: Vec<_> = line.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect();
-        assert_eq!(cells, ["countersign-relay, ws", "900", "800", "1,000", "0.90", "50 %", "90 %", ">= 0.85 of TCP, >= haproxy"]);
+        let cells = |aim: &str| {
+            let line = text.lines().find(|line| line.ends_with(aim)).unwrap();
+            line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("|")
+        };
+        assert_eq!(cells("<= 1,500"), "countersign-relay, ws|1,235|1,300|10,000|<= 1,500");
+        assert_eq!(cells(">= haproxy"), "countersign-relay, ws|900|800|1,000|0.90|50 %|90 %|>= 0.85 of TCP, >= haproxy");
         assert!(text.contains("skipped: nginx is not installed (apt-get install nginx)\n"), "{text}");
     }
 }
