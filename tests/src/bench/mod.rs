@@ -109,8 +109,8 @@ pub fn run(plan: &Plan, progress: impl Fn(&str)) -> Report {
         progress(&format!("heartbeats of {phones} phones for {} s", plan.heartbeat.as_secs_f64()));
         report.heartbeat = Some(heartbeat::measure(&yard, phones, plan.heartbeat));
     }
-    let saturated = report.saturated();
-    report.notes.extend(saturated);
+    let doubts = report.doubts();
+    report.notes.extend(doubts);
     let waited: usize = report.opens.values().flatten().map(|opens| opens.waited).sum();
     if waited > 0 {
         report.notes.push(format!("{waited} opens waited for a phone that had been given its share of first messages in that second"));
