@@ -26,7 +26,7 @@ const TURN: Duration = Duration::from_millis(100);
 /// Resident bytes per connection.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Idle {
-    /// Connections that were counted.
+    /// Connections that were counted. A proxy has two for each client.
     pub connections: usize,
     /// After the handshakes (and the proof of the mailbox).
     pub fresh: f64,
@@ -34,7 +34,7 @@ pub struct Idle {
     pub touched: f64,
 }
 
-/// Measures one subject with `connections` connections of clients.
+/// Measures one subject with `connections` connections: through a proxy, half as many clients.
 pub(super) fn measure(yard: &Yard, subject: Subject, connections: usize) -> Idle {
     let mut net = Net::new();
     if subject.is_ours() {
@@ -47,7 +47,7 @@ pub(super) fn measure(yard: &Yard, subject: Subject, connections: usize) -> Idle
         backend = Some(address);
         address
     };
-    let server = yard.joining(subject, listen, connections + 2 * WARM);
+    let server = yard.joining(subject, listen, connections / 2 + 2 * WARM);
     pipes(net, &server, subject, connections)
 }
 
@@ -161,14 +161,15 @@ fn touch(net: &mut Net, events: &mut Events, phones: &mut Phones, target: &Targe
     }
 }
 
-/// TCP relay and proxies: `count` connections of clients, which exchange a message with each other or with the listener.
+/// TCP relay and proxies: clients exchange a message with each other or with the listener; there are `count` connections in all.
 fn pipes(mut net: Net, server: &Server, subject: Subject, count: usize) -> Idle {
     let mut events = Events::with_capacity(1024);
     let mut pipes = Pipes { wire: wire(subject), ..Pipes::default() };
-    pipes.grow(&mut net, &mut events, &server.target, WARM);
+    let clients = if subject.is_proxy() { count / 2 } else { count };
+    pipes.grow(&mut net, &mut events, server, WARM);
     pipes.touch(&mut net, &mut events);
     let base = usage::settled(server.pid(), std::thread::sleep);
-    pipes.grow(&mut net, &mut events, &server.target, WARM + count);
+    pipes.grow(&mut net, &mut events, server, WARM + clients);
     let fresh = usage::settled(server.pid(), std::thread::sleep);
     pipes.touch(&mut net, &mut events);
     let touched = usage::settled(server.pid(), std::thread::sleep);
@@ -196,13 +197,13 @@ impl Pipes {
         if matches!(self.wire, Some(Wire::Raw { .. })) { clients } else { 2 * clients }
     }
 
-    fn grow(&mut self, net: &mut Net, events: &mut Events, target: &Target, count: usize) {
+    fn grow(&mut self, net: &mut Net, events: &mut Events, server: &Server, count: usize) {
         let wire = self.wire.expect("a subject has a wire");
         while self.up < self.ends(count) {
             while self.dialed < count && self.ends(self.dialed) - self.up < 2 * DIALING {
                 // Two and two are a pair.
                 let pair = (self.dialed / 2) as u64;
-                let id = net.connect(target, wire, &pair.to_be_bytes());
+                let id = net.connect(&server.target, wire, &pair.to_be_bytes());
                 if self.is_client.len() <= id {
                     self.is_client.resize(id + 1, false);
                 }
@@ -218,7 +219,7 @@ impl Pipes {
                     }
                 }
                 Event::Message(_) => {}
-                Event::Down => panic!("the server closed a connection"),
+                Event::Down => panic!("the server closed connection {id} of {}:\n{}", self.up, server.complaints()),
             });
         }
     }

@@ -55,9 +55,9 @@ pub fn raise_file_limit() -> usize {
 #[must_use]
 pub fn run(plan: &Plan, progress: impl Fn(&str)) -> Report {
     let mut report = Report { notes: notes(plan), ..Report::default() };
-    progress("building the programs");
+    progress("building countersign-relay");
     // Not on the load's core yet: a compiler may have them all.
-    let _ = crate::process::program("countersign-relay");
+    let _ = crate::process::relay_program();
     let cores = Cores::choose();
     cores.pin_load();
     report.cores = Some(cores);
@@ -69,7 +69,7 @@ pub fn run(plan: &Plan, progress: impl Fn(&str)) -> Report {
     let has = |row| plan.rows.contains(&row);
     if has(Row::Idle) {
         for subject in &subjects {
-            let connections = plan.connections_of(*subject);
+            let connections = plan.connections();
             progress(&format!("memory of {connections} connections: {subject}"));
             report.idle.insert(*subject, idle::measure(&yard, *subject, connections));
         }
@@ -105,12 +105,12 @@ pub fn run(plan: &Plan, progress: impl Fn(&str)) -> Report {
         report.growth = Some(Growth { small, small_cost, large, large_cost });
     }
     if has(Row::Heartbeat) && subjects.contains(&Subject::Ws) {
-        let phones = plan.heartbeat_phones();
+        let phones = plan.connections();
         progress(&format!("heartbeats of {phones} phones for {} s", plan.heartbeat.as_secs_f64()));
         report.heartbeat = Some(heartbeat::measure(&yard, phones, plan.heartbeat));
     }
-    let saturated = report.saturated();
-    report.notes.extend(saturated);
+    let doubts = report.doubts();
+    report.notes.extend(doubts);
     let waited: usize = report.opens.values().flatten().map(|opens| opens.waited).sum();
     if waited > 0 {
         report.notes.push(format!("{waited} opens waited for a phone that had been given its share of first messages in that second"));

@@ -92,16 +92,10 @@ impl Plan {
         Self { files, ..self }
     }
 
-    /// Connections of clients in the idle row.
-    pub(super) fn connections_of(&self, subject: Subject) -> usize {
-        // A proxy has two sockets for each, and so has the load, which is both ends of it. Ours need a few for jobs.
-        let each = if subject.is_proxy() { 2 } else { 1 };
-        self.connections.min(self.files.saturating_sub(SPARE_FILES) / each)
-    }
-
-    /// Phones in the heartbeat row.
-    pub(super) fn heartbeat_phones(&self) -> usize {
-        self.connections_of(Subject::Ws)
+    /// Connections that a server holds in the idle row.
+    pub(super) fn connections(&self) -> usize {
+        // The load holds all of them too: what goes through a proxy has both its ends there.
+        self.connections.min(self.files.saturating_sub(SPARE_FILES)) / 2 * 2
     }
 
     /// Few phones and many.
@@ -117,9 +111,9 @@ impl Plan {
         if self.rows.contains(&Row::Phones) && large < self.large {
             notes.push(format!("{large} phones instead of {}: a process may have {} open files here (ulimit -Hn)", self.large, self.files));
         }
-        let proxied = self.connections_of(Subject::Haproxy);
-        if self.rows.contains(&Row::Idle) && self.subjects.iter().any(|subject| subject.is_proxy()) && proxied < self.connections {
-            notes.push(format!("{proxied} connections through each proxy instead of {}: each takes two files", self.connections));
+        let connections = self.connections();
+        if self.rows.iter().any(|row| matches!(row, Row::Idle | Row::Heartbeat)) && connections < self.connections {
+            notes.push(format!("{connections} connections instead of {}: the same limit", self.connections));
         }
         notes
     }
@@ -132,12 +126,13 @@ mod tests {
     #[test]
     fn fits_into_the_files_there_are() {
         let plan = Plan::full().within(20_000);
-        assert_eq!(plan.connections_of(Subject::Ws), 10_000);
-        assert_eq!(plan.connections_of(Subject::Haproxy), 9_800);
-        assert_eq!(plan.phones(), (5_000, 19_600));
+        assert_eq!((plan.connections(), plan.phones()), (10_000, (5_000, 19_600)));
+        assert_eq!(plan.shortfalls().len(), 1);
+        let plan = Plan::full().within(1_025);
+        assert_eq!((plan.connections(), plan.phones()), (624, (625, 625)));
         assert_eq!(plan.shortfalls().len(), 2);
         let plan = Plan::full().within(100_000);
-        assert_eq!((plan.connections_of(Subject::Nginx), plan.phones()), (10_000, (5_000, 50_000)));
+        assert_eq!((plan.connections(), plan.phones()), (10_000, (5_000, 50_000)));
         assert!(plan.shortfalls().is_empty());
         assert_eq!(Plan::quick().within(1_024).phones(), (100, 400));
     }

@@ -32,9 +32,11 @@ pub(super) fn haproxy(program: &Path, folder: &Path, port: u16, backend: SocketA
 /// nginx from `port` to `backend`.
 pub(super) fn nginx(program: &Path, folder: &Path, port: u16, backend: SocketAddr, connections: usize) -> Command {
     let (shown, files) = (folder.display(), 2 * connections + 64);
+    // nginx closes connections that have not sent a request yet when fewer than a sixteenth of these are free.
+    let most = 3 * connections + 64;
     let config = format!(
         "daemon off;\nmaster_process off;\nworker_processes 1;\nworker_rlimit_nofile {files};\npid {shown}/nginx.pid;\nerror_log stderr;\n\
-         events {{ worker_connections {files}; }}\n\
+         events {{ worker_connections {most}; }}\n\
          http {{\n    access_log off;\n    client_body_temp_path {shown}/body;\n    proxy_temp_path {shown}/proxy;\n    \
          fastcgi_temp_path {shown}/fastcgi;\n    uwsgi_temp_path {shown}/uwsgi;\n    scgi_temp_path {shown}/scgi;\n    \
          server {{\n        listen 127.0.0.1:{port} backlog=4096;\n        location / {{\n            proxy_pass http://{backend};\n            \

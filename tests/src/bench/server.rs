@@ -11,7 +11,7 @@ use std::{
 use countersign_core::relay::RelayUrl;
 
 use super::{certificate::Certificate, cores::Cores, net::Target, proxies};
-use crate::process::{PATIENCE, Running, program};
+use crate::process::{PATIENCE, Running, relay_program};
 
 /// What is measured, side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +99,7 @@ impl Yard {
 
     /// The real program with the limits per address lifted: all of the load comes from this machine.
     pub(super) fn relay(&self, tls: bool) -> Server {
-        let mut command = Command::new(program("countersign-relay"));
+        let mut command = Command::new(relay_program());
         command.args(["--listen", "127.0.0.1:0", "--max-connections-per-ip", "1000000", "--max-connections", "1000000"]);
         self.listening(command, tls)
     }
@@ -171,5 +171,10 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn pid(&self) -> u32 {
         self.running.id()
+    }
+
+    /// What it said on standard error, for when it does what it should not.
+    pub(super) fn complaints(&self) -> String {
+        self.running.err_so_far()
     }
 }

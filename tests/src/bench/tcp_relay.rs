@@ -7,7 +7,6 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    future::poll_fn,
     io,
     net::{Ipv4Addr, SocketAddr},
     pin::Pin,
@@ -16,7 +15,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead as _, AsyncReadExt as _, ReadBuf},
+    io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf},
     net::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
@@ -53,42 +52,57 @@ pub fn serve(ready: impl FnOnce(SocketAddr)) -> io::Result<()> {
         let waiting = Waiting::default();
         loop {
             let (stream, _) = listener.accept().await?;
-            let waiting = Rc::clone(&waiting);
-            spawn_local(async move {
-                // A statement of its own frees what joining needed; a connection that breaks is its own matter.
-                let joined = join(stream, waiting).await;
-                if let Ok((reader, writer)) = joined {
-                    let _ = forward(reader, writer).await;
-                }
-            });
+            spawn_local(Connection::Joining(Box::pin(join(stream, Rc::clone(&waiting)))));
         }
     })
 }
 
-/// The reading half of this connection and the writing half of the other one. In a box of its own while it lasts, so that the
-/// task that stays is small.
-fn join(stream: TcpStream, waiting: Waiting) -> Pin<Box<dyn Future<Output = io::Result<(OwnedReadHalf, OwnedWriteHalf)>>>> {
-    Box::pin(async move {
-        stream.set_nodelay(true)?;
-        let (mut reader, writer) = stream.into_split();
-        let pair = reader.read_u64().await?;
-        let met = waiting.borrow_mut().remove(&pair);
-        let other = if let Some(meeting) = met {
-            let first = meeting.first.take().ok_or(io::ErrorKind::NotConnected)?;
-            greet(&writer)?;
-            meeting.other.set(Some(writer));
-            meeting.arrived.notify_one();
-            first
-        } else {
-            let meeting = Rc::new(Meeting::default());
-            greet(&writer)?;
-            meeting.first.set(Some(writer));
-            waiting.borrow_mut().insert(pair, Rc::clone(&meeting));
-            meeting.arrived.notified().await;
-            meeting.other.take().ok_or(io::ErrorKind::NotConnected)?
-        };
-        Ok((reader, other))
-    })
+/// A connection, first while it waits for the other one of its pair, then while it copies. Written out as a future, because an
+/// `async` block would keep room for everything that both need.
+enum Connection {
+    Joining(Pin<Box<dyn Future<Output = io::Result<Copying>>>>),
+    Copying(Copying),
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        // A connection that breaks is its own matter: dropping both halves ends the pair.
+        if let Self::Joining(joining) = &mut *self {
+            match ready!(joining.as_mut().poll(context)) {
+                Ok(copying) => self.set(Self::Copying(copying)),
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+        match &mut *self {
+            Self::Copying(copying) => copying.poll(context).map(drop),
+            Self::Joining(_) => Poll::Ready(()),
+        }
+    }
+}
+
+/// Waits for the other connection of the pair.
+async fn join(stream: TcpStream, waiting: Waiting) -> io::Result<Copying> {
+    stream.set_nodelay(true)?;
+    let (mut reader, writer) = stream.into_split();
+    let pair = reader.read_u64().await?;
+    let met = waiting.borrow_mut().remove(&pair);
+    let other = if let Some(meeting) = met {
+        let first = meeting.first.take().ok_or(io::ErrorKind::NotConnected)?;
+        greet(&writer)?;
+        meeting.other.set(Some(writer));
+        meeting.arrived.notify_one();
+        first
+    } else {
+        let meeting = Rc::new(Meeting::default());
+        greet(&writer)?;
+        meeting.first.set(Some(writer));
+        waiting.borrow_mut().insert(pair, Rc::clone(&meeting));
+        meeting.arrived.notified().await;
+        meeting.other.take().ok_or(io::ErrorKind::NotConnected)?
+    };
+    Ok(Copying { reader, writer: other, unsent: Vec::new() })
 }
 
 fn greet(writer: &OwnedWriteHalf) -> io::Result<()> {
@@ -96,47 +110,46 @@ fn greet(writer: &OwnedWriteHalf) -> io::Result<()> {
     writer.try_write(b".").map(drop)
 }
 
-/// Copies from one to the other until the end.
-async fn forward(mut reader: OwnedReadHalf, writer: OwnedWriteHalf) -> io::Result<()> {
-    let mut unsent = Vec::new();
-    loop {
-        let length = poll_fn(|context| copy_once(context, &mut reader, &writer, &mut unsent)).await?;
-        if length == 0 {
-            return Ok(());
-        }
-        // The other side reads slowly: wait for it, and read nothing in the meantime.
-        let mut rest = std::mem::take(&mut unsent);
-        while !rest.is_empty() {
-            writer.writable().await?;
-            match writer.try_write(&rest) {
-                Ok(written) => drop(rest.drain(..written)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+/// From the socket of one to the socket of the other.
+struct Copying {
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
+    /// What the other socket had no room for.
+    unsent: Vec<u8>,
+}
+
+impl Copying {
+    /// Copies until there is nothing to read; ready at the end of the connection.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            // The other side reads slowly: wait for it, and read nothing in the meantime.
+            while !self.unsent.is_empty() {
+                let written = ready!(Pin::new(&mut self.writer).poll_write(context, &self.unsent))?;
+                self.unsent.drain(..written);
+            }
+            self.unsent = Vec::new();
+            if ready!(self.copy_once(context))? == 0 {
+                return Poll::Ready(Ok(()));
             }
         }
     }
-}
 
-/// One read, one write. `poll_read` and not `try_read`, because it knows from a short read that there is no more, without asking
-/// the kernel again.
-fn copy_once(
-    context: &mut Context<'_>,
-    reader: &mut OwnedReadHalf,
-    writer: &OwnedWriteHalf,
-    unsent: &mut Vec<u8>,
-) -> Poll<io::Result<usize>> {
-    BUFFER.with_borrow_mut(|buffer| {
-        let mut read = ReadBuf::new(buffer);
-        ready!(Pin::new(reader).poll_read(context, &mut read))?;
-        let bytes = read.filled();
-        if !bytes.is_empty() {
-            let written = match writer.try_write(bytes) {
-                Ok(written) => written,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-                Err(error) => return Poll::Ready(Err(error)),
-            };
-            unsent.extend_from_slice(&bytes[written..]);
-        }
-        Poll::Ready(Ok(bytes.len()))
-    })
+    /// One read, one write. `poll_read` and not `try_read`, because it knows from a short read that there is no more, without
+    /// asking the kernel again.
+    fn copy_once(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut read = ReadBuf::new(buffer);
+            ready!(Pin::new(&mut self.reader).poll_read(context, &mut read))?;
+            let bytes = read.filled();
+            if !bytes.is_empty() {
+                let written = match self.writer.try_write(bytes) {
+                    Ok(written) => written,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                    Err(error) => return Poll::Ready(Err(error)),
+                };
+                self.unsent.extend_from_slice(&bytes[written..]);
+            }
+            Poll::Ready(Ok(bytes.len()))
+        })
+    }
 }

@@ -26,18 +26,36 @@ pub const PATIENCE: u64 = 90;
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| {
-        let own = std::env::current_exe().unwrap();
-        let folder = own.ancestors().find(|folder| folder.join("deps").is_dir()).unwrap().to_path_buf();
-        let profile = if folder.ends_with("release") { "release" } else { "dev" };
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--profile", profile])
-            .args(["-p", "countersign", "-p", "countersign-relay", "-p", "countersign-phone", "--bins"])
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
-            .status()
-            .unwrap();
-        assert!(status.success(), "the programs do not build");
-        folder
-    });
-    folder.join(name)
+    FOLDER.get_or_init(|| build(&["-p", "countersign", "-p", "countersign-relay", "-p", "countersign-phone", "--bins"])).join(name)
+}
+
+/// Where the relay is, for who needs no other program.
+///
+/// # Panics
+/// If it does not build.
+#[must_use]
+pub fn relay_program() -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    // Selected together with the benchmark, which runs and so is built, it is made of the very libraries that are there: link-time
+    // optimisation wants them in another form for another selection, and all would be built again.
+    FOLDER
+        .get_or_init(|| {
+            build(&["-p", "countersign-relay", "-p", "countersign-tests", "--bin", "countersign-relay", "--bin", "relay-bench"])
+        })
+        .join("countersign-relay")
+}
+
+/// Builds these programs and gives the folder they are in.
+fn build(programs: &[&str]) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let folder = own.ancestors().find(|folder| folder.join("deps").is_dir()).unwrap().to_path_buf();
+    let profile = if folder.ends_with("release") { "release" } else { "dev" };
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--profile", profile])
+        .args(programs)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
+        .status()
+        .unwrap();
+    assert!(status.success(), "the programs do not build");
+    folder
 }
