@@ -17,7 +17,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{
     admin::{Admin, Asked},
@@ -28,7 +28,7 @@ use crate::{
     limits::{ACCEPT_REST, Limits},
     metrics::Snapshot,
     readiness::{Readiness, State},
-    report::Report,
+    report::{Pauses, Report},
     session,
     tls::ServerTls,
 };
@@ -153,6 +153,7 @@ async fn accept(listener: TcpListener, shared: &Arc<Shared>, connections: &mut J
     let admission = Admission::new(shared.limits.max_connections, shared.limits.max_connections_per_ip);
     let counters = &shared.hub.counters;
     let mut report = Report::default();
+    let mut pauses = Pauses::default();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tokio::pin!(drain);
@@ -166,9 +167,8 @@ async fn accept(listener: TcpListener, shared: &Arc<Shared>, connections: &mut J
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    if shared.readiness.set(State::Ready) == State::NoFiles {
-                        info!(event = "accepting_again", "new connections are taken again");
-                    }
+                    shared.readiness.set(State::Ready);
+                    pauses.end();
                     match admission.admit(peer.ip()) {
                         Ok(admitted) => {
                             counters.accepted.add_one();
@@ -182,9 +182,8 @@ async fn accept(listener: TcpListener, shared: &Arc<Shared>, connections: &mut J
                 // Mostly: no more file descriptors. That passes as connections end.
                 Err(error) => {
                     counters.accept_errors.add_one();
-                    if shared.readiness.set(State::NoFiles) != State::NoFiles {
-                        warn!(event = "not_accepting", %error, "cannot accept connections for now; those that are there go on");
-                    }
+                    shared.readiness.set(State::NoFiles);
+                    pauses.begin(&error, Instant::now());
                     sleep(ACCEPT_REST).await;
                 }
             },
