@@ -27,10 +27,7 @@ impl Readiness {
         }
     }
 
-    /// Changes it; gives what it was.
-    pub(crate) fn set(&self, state: State) -> State {
-        let before = self.state();
+    pub(crate) fn set(&self, state: State) {
         self.0.store(state as u8, Ordering::Relaxed);
-        before
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{limits::REPORT_INTERVAL, metrics::Counters, switch::Stats};
 
@@ -96,6 +96,38 @@ impl Report {
     }
 }
 
+/// Says that accepting pauses, and that it goes on: at most once an interval, because strangers can cause it.
+#[derive(Default)]
+pub(crate) struct Pauses {
+    told: Option<Instant>,
+    to_end: bool,
+}
+
+impl Pauses {
+    /// Accepting failed.
+    pub(crate) fn begin(&mut self, error: &std::io::Error, now: Instant) {
+        if self.due(now) {
+            warn!(event = "not_accepting", %error, "cannot accept connections for now; those that are there go on");
+        }
+    }
+
+    /// A connection was accepted.
+    pub(crate) fn end(&mut self) {
+        if std::mem::take(&mut self.to_end) {
+            info!(event = "accepting_again", "new connections are taken again");
+        }
+    }
+
+    fn due(&mut self, now: Instant) -> bool {
+        let due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= REPORT_INTERVAL);
+        if due {
+            self.told = Some(now);
+            self.to_end = true;
+        }
+        due
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,5 +147,14 @@ mod tests {
         assert_eq!(due(failed(70), 61).unwrap(), (failed(67), 60));
         assert_eq!(due(failed(70), 600), None);
         assert_eq!(report.due(failed(71), at(601), Duration::ZERO).unwrap(), (failed(1), 540));
+    }
+    #[test]
+    fn one_pause_an_interval() {
+        let start = Instant::now();
+        let mut pauses = Pauses::default();
+        assert!(pauses.due(start) && pauses.to_end);
+        pauses.end();
+        assert!(!pauses.to_end && !pauses.due(start + Duration::from_secs(59)) && !pauses.to_end);
+        assert!(pauses.due(start + REPORT_INTERVAL));
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
     task::{JoinSet, unconstrained},
     time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout},
 };
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{
     admin::{Admin, Asked},
@@ -28,7 +28,7 @@ use crate::{
     metrics::{Counters, Snapshot},
     push::{self, PushKeys, Pusher},
     readiness::{Readiness, State},
-    report::Report,
+    report::{Pauses, Report},
     switch::{Stats, Wake},
     tls::{ServerTls, TlsError},
 };
@@ -73,6 +73,7 @@ struct Running {
 struct Accepting {
     listener: TcpListener,
     rest: Option<Pin<Box<Sleep>>>,
+    pauses: Pauses,
 }
 
 impl Relay {
@@ -189,7 +190,7 @@ impl Asked for Shared {
 impl Running {
     /// Takes connections until `drain` is ready; then the port is free for a successor.
     async fn accept(&mut self, listener: TcpListener, drain: impl Future<Output = ()>) {
-        let mut accepting = Accepting { listener, rest: None };
+        let mut accepting = Accepting { listener, rest: None, pauses: Pauses::default() };
         let mut drain = pin!(drain);
         // One future does the work of all connections: a budget made for one would only interrupt it.
         unconstrained(poll_fn(|cx| {
@@ -256,18 +257,16 @@ impl Accepting {
             match self.listener.poll_accept(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Ok((stream, peer))) => {
-                    if shared.readiness.set(State::Ready) == State::NoFiles {
-                        info!(event = "accepting_again", "new connections are taken again");
-                    }
+                    shared.readiness.set(State::Ready);
+                    self.pauses.end();
                     engine.accept(stream, peer.ip());
                 }
                 Poll::Ready(Err(error)) if concerns_one_connection(&error) => {}
                 // Mostly: no more file descriptors. That passes as connections end.
                 Poll::Ready(Err(error)) => {
                     shared.counters.accept_errors.add_one();
-                    if shared.readiness.set(State::NoFiles) != State::NoFiles {
-                        warn!(event = "not_accepting", %error, "cannot accept connections for now; those that are there go on");
-                    }
+                    shared.readiness.set(State::NoFiles);
+                    self.pauses.begin(&error, Instant::now());
                     self.rest = Some(Box::pin(sleep(ACCEPT_REST)));
                     break;
                 }

@@ -1,6 +1,6 @@
 //! A relay in operation: drained, reloaded, watched.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use crate::{
     ends::{End, mailbox, ticket},
@@ -8,6 +8,15 @@ use crate::{
 };
 use countersign_core::relay::{CloseReason, ErrorCode, Frame, RelayUrl};
 use countersign_link::{Link, LinkError, RootCertStore};
+use countersign_relay::{Config, Relay, TlsFiles};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, HandshakeKind, crypto::ring},
+};
 
 const N: u32 = 0x8000_0000;
 const SHUTTING_DOWN: Frame<'static> = Frame::Error { code: ErrorCode::ShuttingDown };
@@ -125,6 +134,39 @@ async fn a_renewed_certificate_is_for_new_connections() {
     drop(Link::connect_with(&relay.url, new_roots).await.unwrap());
     kept.prove(&[]).await;
     kept.expect(Frame::Proved { mailbox: mailbox() }).await;
+}
+
+#[tokio::test]
+async fn a_client_comes_back_with_its_ticket_also_after_a_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut roots = certify(folder.path());
+    let files = TlsFiles { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+    let relay = Relay::bind(Config { tls: Some(files), ..Config::default() }).await.unwrap();
+    let (address, tls) = (relay.local_addr(), relay.tls().unwrap());
+    let serving = tokio::spawn(relay.serve(std::future::pending()));
+    roots.roots.extend(certify(folder.path()).roots);
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let connector = TlsConnector::from(Arc::new(config));
+    let connect = async || {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+        // The ticket comes with the first answer.
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        stream.get_ref().1.handshake_kind().unwrap()
+    };
+    assert_eq!(connect().await, HandshakeKind::Full);
+    assert_eq!(connect().await, HandshakeKind::Resumed);
+    tls.reload().unwrap();
+    assert_eq!(connect().await, HandshakeKind::Resumed);
+    serving.abort();
 }
 
 #[tokio::test]

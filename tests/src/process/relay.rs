@@ -60,10 +60,31 @@ impl RelayProcess {
         &self.url
     }
 
+    /// `127.0.0.1:PORT`, for a successor.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.url.trim_start_matches("ws://").to_owned()
+    }
+
+    /// Asks it to drain (SIGTERM), and waits until its port is free.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn drain(&mut self) {
+        self.running.signal("TERM");
+        self.running.wait_for("event=\"draining\"");
+    }
+
+    /// Waits for its end.
+    #[must_use]
+    pub fn end(self) -> Ended {
+        self.running.end()
+    }
+
     /// Kills it and gives the address, for a successor.
     #[must_use]
     pub fn kill(self) -> String {
-        let address = self.url.trim_start_matches("ws://").to_owned();
+        let address = self.address();
         self.running.kill();
         address
     }

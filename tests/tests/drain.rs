@@ -1,0 +1,92 @@
+//! A relay that is replaced while people work: no approval is lost, and nobody is asked twice.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use countersign_tests::process::{RelayProcess, Running, Setting};
+
+const PROMPT: &str = "number shown in the job's log";
+
+/// How often the human was asked for a number.
+fn prompts(phone: &Running) -> usize {
+    phone.err_so_far().matches(PROMPT).count()
+}
+
+/// Types the number, then the passphrase.
+fn answer(setting: &Setting, phone: &mut Running, number: &str) {
+    phone.say(number);
+    phone.wait_for("passphrase");
+    phone.say(setting.phone.passphrase());
+}
+
+#[track_caller]
+fn got_a_code(job: Running, phone: &Running) -> String {
+    let ended = job.end();
+    assert_eq!(ended.code(), 0, "{ended:?}\nphone: {}", phone.err_so_far());
+    assert_eq!(ended.stdout.trim().len(), 6);
+    ended.stdout
+}
+
+#[test]
+fn an_approval_under_way_finishes_on_the_relay_that_drains() {
+    let mut setting = Setting::ready();
+    let mut phone = setting.phone.run(&["run"]);
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    phone.wait_for(PROMPT);
+    let mut old = setting.relay.take().unwrap();
+    old.drain();
+    // The next relay has the port while the old one still serves the approval.
+    setting.relay = Some(RelayProcess::listen(&old.address()));
+    answer(&setting, &mut phone, &number);
+    let first = got_a_code(job, &phone);
+    let old = old.end();
+    assert!(old.status.success() && old.stderr.contains("finished=1 cut=0"), "{old:?}");
+    assert_eq!(prompts(&phone), 1);
+
+    // Phone and jobs are at the new one.
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    phone.wait_for(PROMPT);
+    answer(&setting, &mut phone, &number);
+    assert_ne!(got_a_code(job, &phone), first);
+    assert_eq!(prompts(&phone), 2);
+    assert!(setting.relay.take().unwrap().stop().status.success());
+}
+
+#[test]
+fn an_approval_that_outlives_the_drain_goes_on_at_the_next_relay() {
+    let mut setting = Setting::ready();
+    // The same installation with a relay that waits for nobody.
+    let address = setting.relay.take().unwrap().kill();
+    let mut old = RelayProcess::with(&["--listen", &address, "--drain", "0s"]);
+    let mut phone = setting.phone.run(&["run"]);
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    phone.wait_for(PROMPT);
+    old.drain();
+    let old = old.end();
+    assert!(old.status.success() && old.stderr.contains("finished=0 cut=1"), "{old:?}");
+    // Approved while there is no relay at all.
+    answer(&setting, &mut phone, &number);
+    setting.relay = Some(RelayProcess::listen(&address));
+    got_a_code(job, &phone);
+    assert_eq!(prompts(&phone), 1);
+}
+
+#[test]
+fn a_job_that_waits_for_the_phone_waits_on_at_the_next_relay() {
+    let mut setting = Setting::ready();
+    let mut job = setting.client(&["code", "npm"]);
+    job.wait_for("waiting");
+    let mut old = setting.relay.take().unwrap();
+    old.drain();
+    setting.relay = Some(RelayProcess::listen(&old.address()));
+    // Nothing was joined, so the old one ends without waiting for its drain.
+    let old = old.end();
+    assert!(old.status.success() && old.stderr.contains("finished=0 cut=0"), "{old:?}");
+    let mut phone = setting.phone.run(&["run", "--once"]);
+    let number = job.match_number();
+    phone.wait_for(PROMPT);
+    answer(&setting, &mut phone, &number);
+    got_a_code(job, &phone);
+    assert_eq!(prompts(&phone), 1);
+}
