@@ -52,12 +52,9 @@ impl Args {
     pub(crate) fn config(self, log: fn(&str)) -> Config {
         let mut limits = Limits::default();
         limits.max_connections = self.max_connections;
-        limits.max_connections_per_ip = self.max_connections_per_ip;
         limits.max_waiting = self.max_waiting;
         limits.max_rendezvous = self.max_rendezvous;
-        if self.behind_proxy {
-            limits = limits.without_addresses();
-        }
+        limits = if self.behind_proxy { limits.without_addresses() } else { limits.with_connections_per_ip(self.max_connections_per_ip) };
         let tls = self.tls_cert.zip(self.tls_key).map(|(cert, key)| TlsFiles { cert, key });
         Config { listen: self.listen, origins: self.origins, tls, limits, log }
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use countersign_relay::Relay;
+use countersign_relay::{Relay, limits};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Thousands of connections are many small pieces that come and go: it packs them more closely, and gives memory back.
@@ -25,12 +25,20 @@ fn main() -> ExitCode {
 }
 
 fn run(args: args::Args) -> anyhow::Result<()> {
-    raise_file_limit();
+    let files = raise_file_limit();
+    let mut config = args.config(output::log);
+    let wanted = config.limits.max_connections;
+    config.limits = config.limits.within_files(files);
+    let allowed = config.limits.max_connections;
+    // The default is for bigger machines: then it is no news.
+    if allowed < wanted && wanted != limits::MAX_CONNECTIONS {
+        output::log(&format!("{files} open files allow {allowed} connections; raise the hard limit (`ulimit -Hn`) for {wanted}"));
+    }
     // One thread: the switch is one, and forwarding is cheap.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async {
         let stop = stop_signal().context("cannot listen for signals")?;
-        let relay = Relay::bind(args.config(output::log)).await?;
+        let relay = Relay::bind(config).await?;
         output::listening(relay.origin().origin());
         relay
             .serve(async {
@@ -42,12 +50,13 @@ fn run(args: args::Args) -> anyhow::Result<()> {
     })
 }
 
-/// Every connection is a file descriptor; soft limits are often 1,024.
-fn raise_file_limit() {
+/// Every connection is a file descriptor; soft limits are often 1,024. Gives how many there may be.
+fn raise_file_limit() -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current != maximum && setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
-        output::log("cannot raise the limit of open files; `ulimit -n` says how many connections there can be");
-    }
+    let raised = current == maximum || setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
+    // None: without limit.
+    let files = if raised { maximum } else { current };
+    files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
 #[cfg(unix)]

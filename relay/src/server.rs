@@ -11,6 +11,7 @@ use std::{
 };
 
 use countersign_core::relay::RelayUrl;
+use rustix::net::sockopt;
 use tokio::{
     net::TcpListener,
     task::unconstrained,
@@ -20,6 +21,7 @@ use tokio::{
 use crate::{
     config::{Config, RelayError, default_origins, server_config},
     engine::Engine,
+    limits::KERNEL_BUFFER,
 };
 
 const TICK: Duration = Duration::from_secs(1);
@@ -60,6 +62,9 @@ impl Relay {
         let listen = |source| RelayError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        // Accepted sockets inherit it. A relay with other buffers is still a relay.
+        let _ = sockopt::set_socket_recv_buffer_size(&listener, KERNEL_BUFFER);
+        let _ = sockopt::set_socket_send_buffer_size(&listener, KERNEL_BUFFER);
         let origins = if config.origins.is_empty() { default_origins(address, tls.is_some())? } else { config.origins };
         let origin = origins.first().cloned().ok_or(missing)?;
         let engine = Engine::new(&origins, &config.limits, tls);

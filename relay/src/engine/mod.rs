@@ -1,12 +1,16 @@
 //! The shell around the switch: one loop that owns every connection and moves bytes between sockets and the switch.
 
 mod conn;
+mod crowd;
 mod deadlines;
 mod input;
+mod line;
+mod loads;
 mod ready;
 
 use std::{
     net::IpAddr,
+    num::NonZeroU64,
     sync::Arc,
     task::{Context, Poll},
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -19,12 +23,15 @@ use tokio_rustls::rustls::ServerConfig;
 
 use self::{
     conn::{Conn, Gone, Phase, Read},
+    crowd::Crowd,
     deadlines::Deadlines,
+    line::Line,
+    loads::Loads,
     ready::{ConnWaker, Ready},
 };
 use crate::{
-    limits::Limits,
-    network::{Network, PerNetwork},
+    limits::{CONNECTION_PRICE, Limits, TLS_CONNECTION_PRICE},
+    network::Network,
     switch::{ConnId, Output, Switch},
     tls::Tls,
     websocket,
@@ -41,16 +48,22 @@ pub(crate) struct Engine {
     limits: Limits,
     tls: Option<Arc<ServerConfig>>,
     conns: Slab<Conn>,
-    per_network: PerNetwork,
+    loads: Loads,
+    crowd: Crowd,
+    /// Connections that have shown nothing yet.
+    strangers: Line,
+    /// Connections that hold memory beyond what an idle one does.
+    holders: Line,
     deadlines: Deadlines,
     ready: Arc<Ready>,
-    /// Connections that have read their share of this second.
+    /// Connections that owe work.
     paused: Vec<ConnId>,
     /// Connections that broke while something was being sent to them.
     broken: Vec<ConnId>,
     /// What all connections hold beyond what idle ones do.
     held: usize,
     serial: u32,
+    ticked: u64,
     started: Instant,
     buffers: Buffers,
 }
@@ -70,13 +83,17 @@ impl Engine {
             switch: Switch::new(origins, limits.clone()),
             tls,
             conns: Slab::new(),
-            per_network: PerNetwork::default(),
+            loads: Loads::new(limits.max_connections_per_ip, limits.max_read_per_second_per_ip),
+            crowd: Crowd::default(),
+            strangers: Line::default(),
+            holders: Line::default(),
             deadlines: Deadlines::new(limits),
             ready: Arc::default(),
             paused: Vec::new(),
             broken: Vec::new(),
             held: 0,
             serial: 0,
+            ticked: 0,
             started: Instant::now(),
             buffers: Buffers { read: vec![0; READ_BUFFER], ..Buffers::default() },
             limits: limits.clone(),
@@ -86,16 +103,12 @@ impl Engine {
     /// Takes in a connection, or closes it if there are too many.
     pub(crate) fn accept(&mut self, stream: TcpStream, ip: IpAddr) {
         let network = Network::from(ip);
-        if self.conns.len() >= self.limits.max_connections {
+        if !self.loads.join(network) {
             return;
         }
-        let tls = match self.tls.as_ref().map(|config| Tls::new(Arc::clone(config))).transpose() {
-            Ok(tls) => tls,
-            Err(_) => return,
-        };
-        if !self.per_network.add(network, self.limits.max_connections_per_ip) {
-            return;
-        }
+        let tls = self.tls.as_ref().map(|config| Tls::new(Arc::clone(config))).transpose();
+        let (Ok(tls), true) = (tls, self.has_room(network)) else { return self.loads.leave(network) };
+        self.loads.charge(network, if tls.is_some() { TLS_CONNECTION_PRICE } else { CONNECTION_PRICE });
         // Frames are small and each one is waited for.
         let _ = stream.set_nodelay(true);
         let entry = self.conns.vacant_entry();
@@ -103,7 +116,9 @@ impl Engine {
         self.serial = self.serial.wrapping_add(1);
         let conn = ConnId(u64::from(self.serial) << 32 | entry.key() as u64);
         let waker = ConnWaker::new(conn, &self.ready);
-        entry.insert(Conn::new(conn, network, stream, waker, tls)).again();
+        let entry = entry.insert(Conn::new(conn, network, stream, waker, tls));
+        entry.again();
+        self.strangers.join(&mut entry.stranger, conn);
         self.deadlines.handshake.begin(conn, self.now().mono);
     }
 
@@ -124,8 +139,13 @@ impl Engine {
         self.switch.tick(now);
         self.dispatch();
         self.end_waits(now.mono);
+        let second = now.mono / 1000;
+        self.loads.forgive(usize::try_from(second - self.ticked).unwrap_or(usize::MAX));
+        self.ticked = second;
+        self.crowd.look_again();
         for conn in std::mem::take(&mut self.paused) {
             if let Some(conn) = self.conn(conn) {
+                conn.paused = false;
                 conn.again();
             }
         }
@@ -160,7 +180,8 @@ impl Engine {
         }
         let mut buffer = std::mem::take(&mut self.buffers.read);
         let mut reads = READS_PER_TURN;
-        while let Some(conn) = find(&mut self.conns, id) {
+        while !self.owes(id) {
+            let Some(conn) = find(&mut self.conns, id) else { break };
             if reads == 0 {
                 conn.again();
                 break;
@@ -174,10 +195,7 @@ impl Engine {
                 }
                 Read::Bytes(length) => {
                     self.input(id, buffer.get_mut(..length).unwrap_or_default());
-                    if self.has_read_enough(id, length) {
-                        self.paused.push(id);
-                        break;
-                    }
+                    self.charge(id, length);
                 }
             }
         }
@@ -186,17 +204,24 @@ impl Engine {
         self.dispatch();
     }
 
-    /// Whether a connection has had its share of this second.
-    fn has_read_enough(&mut self, id: ConnId, length: usize) -> bool {
-        let second = u32::try_from(self.now().mono / 1000).unwrap_or(u32::MAX);
-        let max = self.limits.max_read_per_second;
-        let Some(conn) = self.conn(id) else { return false };
-        if conn.second != second {
-            conn.second = second;
-            conn.read = 0;
+    /// Counts work done for a connection.
+    fn charge(&mut self, id: ConnId, work: usize) {
+        if let Some(conn) = find(&mut self.conns, id) {
+            conn.charge(work);
+            self.loads.charge(conn.network, work);
         }
-        conn.read = conn.read.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
-        conn.read as usize > max
+    }
+
+    /// Whether a connection, or its network, has had its share of this second. Then it waits for a later one.
+    fn owes(&mut self, id: ConnId) -> bool {
+        let second = u32::try_from(self.now().mono / 1000).unwrap_or(u32::MAX);
+        let Some(conn) = find(&mut self.conns, id) else { return false };
+        let owes = conn.owes(self.limits.max_read_per_second, second) || self.loads.owes(conn.network);
+        if owes && !conn.paused {
+            conn.paused = true;
+            self.paused.push(id);
+        }
+        owes
     }
 
     /// Carries out what the switch wants.
@@ -240,32 +265,41 @@ impl Engine {
         if self.conn(id).is_none() {
             return;
         }
-        let conn = self.conns.remove(key(id));
+        let mut conn = self.conns.remove(key(id));
         self.held -= conn.counted;
-        self.per_network.remove(conn.network);
+        self.strangers.leave(&mut conn.stranger);
+        self.holders.leave(&mut conn.holder);
+        self.loads.leave(conn.network);
         // A flood that is over leaves no memory behind.
         if self.conns.is_empty() {
             self.conns = Slab::new();
         }
     }
 
-    /// Counts what a connection holds. One that wants more when all together hold too much is cut.
+    /// Counts what a connection holds. When all together hold too much, the one that has done so for the longest is cut: honest
+    /// ones are done in a moment.
     fn count_held(&mut self, id: ConnId) {
         let now = self.now().mono;
         let Some(conn) = find(&mut self.conns, id) else { return };
         let (before, held) = (conn.counted, conn.held());
         conn.counted = held;
-        let begins = conn.held_input() > 0 && !conn.in_message && matches!(conn.phase, Phase::Open(_));
-        if begins {
-            conn.in_message = true;
-            conn.message_since = now;
+        if held > 0 {
+            self.holders.join(&mut conn.holder, id);
+        } else {
+            self.holders.leave(&mut conn.holder);
+        }
+        if conn.held_input() > 0 && matches!(conn.phase, Phase::Open(_)) {
+            conn.message_since.get_or_insert(NonZeroU64::new(now).unwrap_or(NonZeroU64::MIN));
+            if !conn.message_due {
+                conn.message_due = true;
+                self.deadlines.message.begin(id, now);
+            }
+        } else {
+            conn.message_since = None;
         }
         self.held = self.held - before + held;
-        if begins {
-            self.deadlines.message.begin(id, now);
-        }
         if held > before && self.held > self.limits.max_held {
-            self.broken.push(id);
+            self.broken.extend(self.holders.first());
         }
     }
 
@@ -288,17 +322,14 @@ impl Engine {
         while let Some(id) = self.deadlines.ping.over(mono) {
             self.ping(id, mono);
         }
+        let timeout = u64::try_from(self.limits.message_timeout.as_millis()).unwrap_or(u64::MAX);
         while let Some(id) = self.deadlines.message.over(mono) {
-            let timeout = self.limits.message_timeout.as_millis();
             let Some(conn) = self.conn(id) else { continue };
-            conn.in_message = false;
-            if conn.held_input() == 0 {
-                continue;
-            }
-            if u128::from(mono.saturating_sub(conn.message_since)) >= timeout {
-                self.gone(id);
-            } else {
-                self.count_held(id);
+            conn.message_due = false;
+            match conn.message_since {
+                Some(since) if mono.saturating_sub(since.get()) >= timeout => self.gone(id),
+                // A younger message, or none.
+                _ => self.count_held(id),
             }
         }
         self.dispatch();

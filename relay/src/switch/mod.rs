@@ -5,6 +5,7 @@
 
 mod circuit;
 mod connection;
+mod denied;
 mod mailbox;
 mod open;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use rand_core::{CryptoRng, RngCore};
 use crate::limits::{Limits, MAX_INCOMING_PER_SECOND};
 use circuit::Circuits;
 use connection::{Connection, Slot};
+use denied::Denied;
 use mailbox::Home;
 use rate::OpenRates;
 use rendezvous::Meetings;
@@ -62,7 +64,7 @@ pub struct Switch {
     limits: Limits,
     connections: HashMap<ConnId, Connection>,
     homes: HashMap<Mailbox, Home>,
-    denied: usize,
+    denied: Denied,
     circuits: Circuits,
     waiting: Waiting,
     meetings: Meetings,
@@ -79,7 +81,7 @@ impl Switch {
             origins: origins.iter().map(|url| url.origin().to_owned()).collect(),
             connections: HashMap::new(),
             homes: HashMap::new(),
-            denied: 0,
+            denied: Denied::new(&limits),
             circuits: Circuits::default(),
             waiting: Waiting::new(&limits),
             meetings: Meetings::new(&limits),
@@ -131,6 +133,19 @@ impl Switch {
         }
     }
 
+    /// Ends a connection whose place is needed.
+    pub fn cut(&mut self, conn: ConnId) {
+        if self.connections.contains_key(&conn) {
+            self.fail(conn, ErrorCode::Limit);
+        }
+    }
+
+    /// Whether the connection has proven a mailbox, used a good ticket or begun a rendezvous.
+    #[must_use]
+    pub fn knows(&self, conn: ConnId) -> bool {
+        self.connections.get(&conn).is_some_and(|connection| connection.known)
+    }
+
     /// The connection is gone. Everything that hung on it ends; the other ends are told `peer_gone`.
     pub fn disconnected(&mut self, conn: ConnId) {
         self.forget(conn);
@@ -167,7 +182,7 @@ impl Switch {
             self.outputs.push_back(Output::Disconnect { conn });
         }
         self.homes.clear();
-        self.denied = 0;
+        self.denied = Denied::new(&self.limits);
         self.circuits = Circuits::default();
         self.waiting = Waiting::new(&self.limits);
         self.meetings = Meetings::new(&self.limits);
@@ -193,7 +208,7 @@ impl Switch {
         let Some(connection) = self.connections.remove(&conn) else { return };
         for mailbox in &connection.mailboxes {
             if let Some(home) = self.homes.remove(mailbox) {
-                self.denied -= home.deny.len();
+                self.denied.remove(connection.network, home.deny.len());
             }
         }
         for (number, slot) in connection.slots.iter() {
@@ -226,6 +241,12 @@ impl Switch {
             connection.slots.remove(number);
         }
     }
+}
+
+/// Whether a message is a PROVE, OPEN or MEET: those cost the relay more than their bytes.
+#[must_use]
+pub fn is_proof(bytes: &[u8]) -> bool {
+    matches!(bytes.first(), Some(0x10..=0x12))
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -10,7 +10,7 @@ use super::{
     ConnId, Switch,
     circuit::Circuit,
     connection::Slot,
-    waiting::{Pending, WaitingOpen},
+    waiting::{Full, Pending, WaitingOpen},
 };
 
 /// What stands in the place of a signature with a keyless ticket.
@@ -38,6 +38,9 @@ impl Switch {
             self.refuse((conn, number), CloseReason::TicketRefused);
             return Ok(());
         };
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.known = true;
+        }
         let mailbox = parsed.mailbox();
         let pending = Pending {
             conn,
@@ -55,10 +58,16 @@ impl Switch {
             self.refuse((conn, number), CloseReason::Limit);
             return Ok(());
         }
-        let waits = self.waiting.add(mailbox, WaitingOpen { pending, network, tail: tail.into(), since: now.mono });
-        if !waits {
-            self.refuse((conn, number), CloseReason::Limit);
-            return Ok(());
+        match self.waiting.add(mailbox, WaitingOpen { pending, network, tail: tail.into(), since: now.mono }) {
+            Err(Full) => {
+                self.refuse((conn, number), CloseReason::Limit);
+                return Ok(());
+            }
+            Ok(Some((other, circuit))) => {
+                self.drop_slot(other, circuit);
+                self.refuse((other, circuit), CloseReason::Limit);
+            }
+            Ok(None) => {}
         }
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.slots.set(number, Slot::Waiting(mailbox));
