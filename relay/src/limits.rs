@@ -42,6 +42,8 @@ pub const CERTIFICATE_WARNING: Duration = Duration::from_secs(14 * 24 * 60 * 60)
 pub const MAX_MAILBOXES_PER_CONNECTION: usize = 64;
 /// Most denied tickets remembered in all.
 pub const MAX_DENIED: usize = 1_048_576;
+/// Most denied tickets remembered for the phones of one IPv4 address or IPv6 /64.
+pub const MAX_DENIED_PER_IP: usize = 65_536;
 /// Most PROVEs, OPENs and MEETs in the life of one connection: each costs the relay signature checks.
 pub const MAX_PROOFS_PER_CONNECTION: u32 = 1_024;
 /// Most circuits on one connection, waiting ones included.
@@ -82,8 +84,18 @@ pub const OUT_QUEUE: usize = 64 * 1024;
 pub const MAX_TLS_HELD: usize = 20 * 1024;
 /// Bytes read from one connection in a second; the rest stays in the network until the next one.
 pub const MAX_READ_PER_SECOND: usize = 1024 * 1024;
-/// Bytes that all connections together may hold: messages that are not whole yet, and what their ends do not read. One that
-/// wants more is cut.
+/// The same for all connections of one IPv4 address or IPv6 /64 together.
+pub const MAX_READ_PER_SECOND_PER_IP: usize = 4 * 1024 * 1024;
+/// What a WebSocket frame counts against both, besides its bytes.
+pub const FRAME_PRICE: usize = 256;
+/// What a PROVE, OPEN or MEET counts: up to two signatures are checked.
+pub const PROOF_PRICE: usize = 16 * 1024;
+/// What a new connection counts against its address's.
+pub const CONNECTION_PRICE: usize = 16 * 1024;
+/// What a new connection with TLS counts in its place: the relay signs.
+pub const TLS_CONNECTION_PRICE: usize = 48 * 1024;
+/// Bytes that all connections together may hold: messages that are not whole yet, and what their ends do not read. Beyond that,
+/// the one that has held something for the longest is cut.
 pub const MAX_HELD: usize = 64 * 1024 * 1024;
 /// Least time between two wake-ups with one ticket.
 pub const WAKE_REST: Duration = Duration::from_secs(120);
@@ -103,6 +115,12 @@ pub const WAKE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 pub const WAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after a first attempt, if the push service does not say how long; the next one is three times as long.
 pub const WAKE_PAUSE: Duration = Duration::from_secs(1);
+/// Most connections that have not yet proven a mailbox, used a good ticket or begun a rendezvous; beyond that, the oldest of them is cut.
+pub const MAX_STRANGERS: usize = 8_192;
+/// Most bytes that the kernel is asked to keep for one connection, in each direction.
+pub const KERNEL_BUFFER: usize = 64 * 1024;
+/// Files that are no connections; at most a quarter of all that may be open.
+pub const RESERVED_FILES: usize = 64;
 
 /// The limits that a running relay keeps. `Default` gives the constants of this module.
 #[derive(Debug, Clone)]
@@ -120,6 +138,7 @@ pub struct Limits {
     pub drain: Duration,
     pub max_mailboxes_per_connection: usize,
     pub max_denied: usize,
+    pub max_denied_per_ip: usize,
     pub max_proofs_per_connection: u32,
     pub max_circuits_per_connection: usize,
     pub max_circuits_per_mailbox: usize,
@@ -137,6 +156,7 @@ pub struct Limits {
     pub max_open_rate_table: usize,
     pub out_queue: usize,
     pub max_read_per_second: usize,
+    pub max_read_per_second_per_ip: usize,
     pub max_held: usize,
     pub wake_rest: Duration,
     pub max_wakes_per_ticket_per_hour: u16,
@@ -146,6 +166,7 @@ pub struct Limits {
     pub wake_attempt_timeout: Duration,
     pub wake_timeout: Duration,
     pub wake_pause: Duration,
+    pub max_strangers: usize,
 }
 
 impl Default for Limits {
@@ -162,6 +183,7 @@ impl Default for Limits {
             drain: DRAIN,
             max_mailboxes_per_connection: MAX_MAILBOXES_PER_CONNECTION,
             max_denied: MAX_DENIED,
+            max_denied_per_ip: MAX_DENIED_PER_IP,
             max_proofs_per_connection: MAX_PROOFS_PER_CONNECTION,
             max_circuits_per_connection: MAX_CIRCUITS_PER_CONNECTION,
             max_circuits_per_mailbox: MAX_CIRCUITS_PER_MAILBOX,
@@ -179,6 +201,7 @@ impl Default for Limits {
             max_open_rate_table: MAX_OPEN_RATE_TABLE,
             out_queue: OUT_QUEUE,
             max_read_per_second: MAX_READ_PER_SECOND,
+            max_read_per_second_per_ip: MAX_READ_PER_SECOND_PER_IP,
             max_held: MAX_HELD,
             wake_rest: WAKE_REST,
             max_wakes_per_ticket_per_hour: MAX_WAKES_PER_TICKET_PER_HOUR,
@@ -188,6 +211,7 @@ impl Default for Limits {
             wake_attempt_timeout: WAKE_ATTEMPT_TIMEOUT,
             wake_timeout: WAKE_TIMEOUT,
             wake_pause: WAKE_PAUSE,
+            max_strangers: MAX_STRANGERS,
         }
     }
 }
@@ -196,6 +220,46 @@ impl Limits {
     /// Lifts every limit that is kept per address: for a relay that sees a proxy's address only.
     #[must_use]
     pub fn without_addresses(self) -> Self {
-        Self { max_connections_per_ip: usize::MAX, max_waiting_per_ip: usize::MAX, max_rendezvous_per_ip: usize::MAX, ..self }
+        Self {
+            max_connections_per_ip: usize::MAX,
+            max_read_per_second_per_ip: usize::MAX,
+            max_denied_per_ip: usize::MAX,
+            max_waiting_per_ip: usize::MAX,
+            max_rendezvous_per_ip: usize::MAX,
+            ..self
+        }
+    }
+
+    /// Lets one address have this many connections, and work in proportion.
+    #[must_use]
+    pub fn with_connections_per_ip(self, connections: usize) -> Self {
+        let share = MAX_READ_PER_SECOND_PER_IP / MAX_CONNECTIONS_PER_IP;
+        let work = connections.saturating_mul(share).max(MAX_READ_PER_SECOND_PER_IP);
+        Self { max_connections_per_ip: connections, max_read_per_second_per_ip: work, ..self }
+    }
+
+    /// Keeps the connections below what `files` open files allow, with [`RESERVED_FILES`] for everything else.
+    #[must_use]
+    pub fn within_files(self, files: usize) -> Self {
+        let connections = files - RESERVED_FILES.min(files.div_ceil(4));
+        Self { max_connections: self.max_connections.min(connections), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_bound_connections() {
+        let within = |files| Limits::default().within_files(files).max_connections;
+        assert_eq!([0, 1, 20, 1_024, 100_000].map(within), [0, 0, 15, 960, MAX_CONNECTIONS]);
+    }
+
+    #[test]
+    fn an_address_with_more_connections_may_do_more() {
+        let work = |connections| Limits::default().with_connections_per_ip(connections).max_read_per_second_per_ip;
+        assert_eq!(work(2), MAX_READ_PER_SECOND_PER_IP);
+        assert_eq!(work(512), 2 * MAX_READ_PER_SECOND_PER_IP);
     }
 }

@@ -31,22 +31,35 @@ impl Network {
 pub(crate) struct PerNetwork(HashMap<Network, usize>);
 
 impl PerNetwork {
-    /// Counts one more if fewer than `max` are there.
-    pub(crate) fn add(&mut self, network: Network, max: usize) -> bool {
-        let count = self.0.get(&network).copied().unwrap_or_default();
-        if count >= max {
-            return false;
-        }
-        self.0.insert(network, count + 1);
-        true
-    }
-
     /// Counts one less.
     pub(crate) fn remove(&mut self, network: Network) {
+        self.remove_many(network, 1);
+    }
+
+    /// Counts `many` more.
+    pub(crate) fn add_many(&mut self, network: Network, many: usize) {
+        if many > 0 {
+            *self.0.entry(network).or_default() += many;
+        }
+    }
+
+    /// Counts `many` less.
+    pub(crate) fn remove_many(&mut self, network: Network, many: usize) {
         match self.0.get_mut(&network) {
-            Some(count) if *count > 1 => *count -= 1,
+            Some(count) if *count > many => *count -= many,
             _ => drop(self.0.remove(&network)),
         }
+    }
+
+    pub(crate) fn count(&self, network: Network) -> usize {
+        self.0.get(&network).copied().unwrap_or_default()
+    }
+
+    /// The network that has the most, if it has so many that it would not have fewer than `newcomer` after giving one of them up:
+    /// when there is no more room, who takes most of it gives way.
+    pub(crate) fn greedier_than(&self, newcomer: Network) -> Option<Network> {
+        let (network, most) = self.0.iter().max_by_key(|(_, count)| **count)?;
+        (*most > self.count(newcomer) + 1).then_some(*network)
     }
 }
 
@@ -65,10 +78,17 @@ mod tests {
         assert_eq!(network("::ffff:10.0.0.1"), network("10.0.0.1"));
         let (a, b) = (network("10.0.0.1"), network("10.0.0.2"));
         let mut counts = PerNetwork::default();
-        assert!(counts.add(a, 2) && counts.add(a, 2) && !counts.add(a, 2) && counts.add(b, 2));
+        for network in [a, a, a, b] {
+            counts.add_many(network, 1);
+        }
         counts.remove(a);
-        assert!(counts.add(a, 2));
+        assert_eq!((counts.count(a), counts.count(b)), (2, 1));
+        assert_eq!(counts.greedier_than(b), None);
         counts.remove(b);
+        assert_eq!(counts.greedier_than(b), Some(a));
+        counts.add_many(b, 5);
+        assert_eq!((counts.count(b), counts.greedier_than(a)), (5, Some(b)));
+        counts.remove_many(b, 5);
         assert_eq!(counts.0.len(), 1);
     }
 }

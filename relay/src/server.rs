@@ -12,6 +12,7 @@ use std::{
 
 use countersign_core::relay::RelayUrl;
 use rand_core::OsRng;
+use rustix::net::sockopt;
 use tokio::{
     net::TcpListener,
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -24,7 +25,7 @@ use crate::{
     admin::{Admin, Asked},
     config::{Config, RelayError, default_origins},
     engine::Engine,
-    limits::{ACCEPT_REST, Limits},
+    limits::{ACCEPT_REST, KERNEL_BUFFER, Limits},
     metrics::{Counters, Snapshot},
     push::{self, PushKeys, Pusher},
     readiness::{Readiness, State},
@@ -90,6 +91,9 @@ impl Relay {
         let listen = |source| RelayError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        // Accepted sockets inherit it. A relay with other buffers is still a relay.
+        let _ = sockopt::set_socket_recv_buffer_size(&listener, KERNEL_BUFFER);
+        let _ = sockopt::set_socket_send_buffer_size(&listener, KERNEL_BUFFER);
         let origins = if config.origins.is_empty() { default_origins(address, tls.is_some())? } else { config.origins };
         let origin = origins.first().cloned().ok_or(missing)?;
         let admin = match config.admin {

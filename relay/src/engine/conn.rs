@@ -3,6 +3,7 @@
 use std::{
     io::{self, IoSlice},
     net::IpAddr,
+    num::NonZeroU64,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -15,6 +16,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{
+    line::Place,
     ready::ConnWaker,
     tls::{self, Tls},
 };
@@ -29,22 +31,28 @@ pub(super) struct Conn {
     pub(super) id: ConnId,
     /// The address it was accepted from.
     pub(super) peer: IpAddr,
-    /// Where it is counted; `None` while a proxy has not said whose it is.
-    pub(super) network: Option<Network>,
+    /// Whose it is, as far as is known.
+    pub(super) network: Network,
+    /// Whether it is counted there; not while a proxy has not said whose it is.
+    pub(super) is_counted: bool,
     pub(super) phase: Phase,
     /// With what the WebSocket is closed if the switch ends it.
     pub(super) close_code: CloseCode,
     /// Whether anything came in since the last ping.
     pub(super) heard: bool,
-    /// Whether the deadline of a message runs.
-    pub(super) in_message: bool,
     /// When the message began of which the end is missing.
-    pub(super) message_since: u64,
-    /// The second in which `read` bytes were taken in.
-    pub(super) second: u32,
-    pub(super) read: u32,
-    /// Whether nothing is read until the next second.
+    pub(super) message_since: Option<NonZeroU64>,
+    /// Whether the deadline of a message runs.
+    pub(super) message_due: bool,
+    /// Whether it waits until it no longer owes work.
     pub(super) paused: bool,
+    /// Work done for it beyond what time has forgiven, and the second up to which it has.
+    owed: u32,
+    second: u32,
+    /// Among those that have shown nothing yet.
+    pub(super) stranger: Place,
+    /// Among those that hold memory beyond what an idle one does.
+    pub(super) holder: Place,
     /// Bytes counted as held, the last time they were.
     pub(super) counted: usize,
     stream: TcpStream,
@@ -86,27 +94,22 @@ pub(super) enum Read {
 }
 
 impl Conn {
-    pub(super) fn new(
-        id: ConnId,
-        peer: IpAddr,
-        network: Option<Network>,
-        phase: Phase,
-        stream: TcpStream,
-        waker: Arc<ConnWaker>,
-        tls: Option<Tls>,
-    ) -> Self {
+    pub(super) fn new(id: ConnId, peer: IpAddr, phase: Phase, stream: TcpStream, waker: Arc<ConnWaker>, tls: Option<Tls>) -> Self {
         Self {
             id,
             peer,
-            network,
+            network: peer.into(),
+            is_counted: false,
             phase,
             close_code: CloseCode::Normal,
             heard: false,
-            in_message: false,
-            message_since: 0,
-            second: 0,
-            read: 0,
+            message_since: None,
+            message_due: false,
             paused: false,
+            owed: 0,
+            second: 0,
+            stranger: None,
+            holder: None,
             counted: 0,
             stream,
             waker,
@@ -238,6 +241,19 @@ impl Conn {
             Phase::Closing => 0,
         };
         tls + phase
+    }
+
+    /// Counts work.
+    pub(super) fn charge(&mut self, work: usize) {
+        self.owed = self.owed.saturating_add(u32::try_from(work).unwrap_or(u32::MAX));
+    }
+
+    /// Whether it has used up its share of this `second`.
+    pub(super) fn owes(&mut self, per_second: usize, second: u32) -> bool {
+        let per_second = u32::try_from(per_second).unwrap_or(u32::MAX);
+        self.owed = self.owed.saturating_sub(per_second.saturating_mul(second.saturating_sub(self.second)));
+        self.second = second;
+        self.owed > per_second
     }
 
     /// Whether everything unwritten has stood still since this was last asked.

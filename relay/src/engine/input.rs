@@ -8,9 +8,9 @@ use super::{
     find,
 };
 use crate::{
-    network::Network,
+    limits::{FRAME_PRICE, PROOF_PRICE},
     proxy::{Proxied, parse_proxy_header},
-    switch::ConnId,
+    switch::{self, ConnId},
     websocket::{self, Answer, Decoder, Item},
 };
 
@@ -81,19 +81,20 @@ impl Engine {
         match &mut conn.phase {
             Phase::Proxied(_) | Phase::Closing => {}
             Phase::Open(_) => self.frames(id, bytes),
-            Phase::Head(head) if head.is_empty() => self.head(id, bytes),
+            Phase::Head(head) if head.is_empty() => self.head(id, bytes, 0),
             Phase::Head(head) => {
                 let mut head = std::mem::take(head);
+                let known = head.len();
                 head.extend_from_slice(bytes);
-                self.head(id, &mut head);
+                self.head(id, &mut head, known);
             }
         }
     }
 
-    /// The head of the request, as far as it has come.
-    fn head(&mut self, id: ConnId, bytes: &mut [u8]) {
+    /// The head of the request, as far as it has come; it was looked at when there were `known` bytes.
+    fn head(&mut self, id: ConnId, bytes: &mut [u8], known: usize) {
         let Some(conn) = find(&mut self.conns, id) else { return };
-        match websocket::answer(bytes, self.limits.max_head) {
+        match websocket::answer(bytes, known, self.limits.max_head) {
             Answer::More => conn.phase = Phase::Head(bytes.to_vec()),
             Answer::Refuse(text) => {
                 self.counters.handshakes_websocket_failed.add_one();
@@ -112,7 +113,7 @@ impl Engine {
                 if conn.hold_back(&response, &mut self.buffers.scratch).is_err() {
                     return self.gone(id);
                 }
-                let (ip, now) = (conn.network.map_or(client, Network::address), self.now());
+                let (ip, now) = (conn.network.address(), self.now());
                 self.deadlines.ping.begin(id, now.mono);
                 self.switch.connected(id, ip, now, &mut OsRng);
                 self.dispatch();
@@ -127,39 +128,51 @@ impl Engine {
     /// WebSocket frames.
     fn frames(&mut self, id: ConnId, mut bytes: &mut [u8]) {
         let now = self.now();
+        let mut work = 0;
+        // RFC 6455 §5.5.3: who is asked more often than it answers may answer the last time only.
+        let mut asked = None;
         loop {
             let Some(conn) = find(&mut self.conns, id) else { return };
             let Phase::Open(decoder) = &mut conn.phase else { return };
-            match decoder.next(&mut bytes) {
-                Ok(None) => return,
-                Ok(Some(Item::Message(message))) => {
-                    conn.in_message = false;
-                    self.switch.frame(id, &message, now);
-                    self.dispatch();
-                }
-                Ok(Some(Item::Ping(payload))) => {
-                    let sent = conn.send_raw(&websocket::pong(&payload), &mut self.buffers.scratch);
-                    let slow = conn.unwritten() > self.limits.out_queue;
-                    if slow {
-                        self.counters.slow_readers.add_one();
-                    }
-                    if sent.is_err() || slow {
-                        return self.gone(id);
-                    }
-                }
-                Ok(Some(Item::Pong)) => {}
-                Ok(Some(Item::Close(code))) => {
-                    conn.close_code = code.unwrap_or(conn.close_code);
-                    self.close(id);
-                    self.switch.disconnected(id);
-                    return self.dispatch();
-                }
+            let item = match decoder.next(&mut bytes) {
+                Ok(None) => break,
+                Ok(Some(item)) => item,
                 Err(violation) => {
                     conn.close_code = violation.close_code();
                     self.switch.not_a_frame(id);
                     return self.dispatch();
                 }
+            };
+            work += FRAME_PRICE;
+            match item {
+                Item::Message(message) => {
+                    conn.message_since = None;
+                    if switch::is_proof(&message) {
+                        work += PROOF_PRICE;
+                    }
+                    self.switch.frame(id, &message, now);
+                    self.dispatch();
+                    self.greet(id);
+                }
+                Item::Ping(payload) => asked = Some(payload.into_owned()),
+                Item::Pong | Item::Fragment => {}
+                Item::Close(code) => {
+                    conn.close_code = code.unwrap_or(conn.close_code);
+                    self.close(id);
+                    self.switch.disconnected(id);
+                    return self.dispatch();
+                }
             }
+        }
+        self.charge(id, work);
+        let (Some(asked), Some(conn)) = (asked, find(&mut self.conns, id)) else { return };
+        let sent = conn.send_raw(&websocket::pong(&asked), &mut self.buffers.scratch);
+        let slow = conn.unwritten() > self.limits.out_queue;
+        if slow {
+            self.counters.slow_readers.add_one();
+        }
+        if sent.is_err() || slow {
+            self.gone(id);
         }
     }
 }

@@ -1,14 +1,18 @@
 //! The shell around the switch: one loop that owns every connection and moves bytes between sockets and the switch.
 
 mod conn;
+mod crowd;
 mod deadlines;
 mod handle;
 mod input;
+mod line;
+mod loads;
 mod ready;
 mod tls;
 
 use std::{
     net::IpAddr,
+    num::NonZeroU64,
     sync::Arc,
     task::{Context, Poll},
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -24,15 +28,18 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use self::{
     conn::{Conn, Gone, Phase, Read},
+    crowd::Crowd,
     deadlines::Deadlines,
     handle::Command,
+    line::Line,
+    loads::Loads,
     ready::{ConnWaker, Ready},
     tls::Tls,
 };
 use crate::{
-    limits::Limits,
+    limits::{CONNECTION_PRICE, Limits, TLS_CONNECTION_PRICE},
     metrics::Counters,
-    network::{Network, PerNetwork},
+    network::Network,
     proxy::Trusted,
     push::PushKeys,
     switch::{ConnId, Output, Stats, Switch, Wake},
@@ -61,16 +68,22 @@ pub(crate) struct Engine {
     /// Takes the wake-ups that are due.
     wakes: Option<UnboundedSender<Wake>>,
     conns: Slab<Conn>,
-    per_network: PerNetwork,
+    loads: Loads,
+    crowd: Crowd,
+    /// Connections that have shown nothing yet.
+    strangers: Line,
+    /// Connections that hold memory beyond what an idle one does.
+    holders: Line,
     deadlines: Deadlines,
     ready: Arc<Ready>,
-    /// Connections that have read their share of this second.
+    /// Connections that owe work.
     paused: Vec<ConnId>,
     /// Connections that broke while something was being sent to them.
     broken: Vec<ConnId>,
     /// What all connections hold beyond what idle ones do.
     held: usize,
     serial: u32,
+    ticked: u64,
     started: Instant,
     buffers: Buffers,
 }
@@ -102,13 +115,17 @@ impl Engine {
             handle,
             wakes: None,
             conns: Slab::new(),
-            per_network: PerNetwork::default(),
+            loads: Loads::new(limits.max_connections_per_ip, limits.max_read_per_second_per_ip),
+            crowd: Crowd::default(),
+            strangers: Line::default(),
+            holders: Line::default(),
             deadlines: Deadlines::new(limits),
             ready: Arc::default(),
             paused: Vec::new(),
             broken: Vec::new(),
             held: 0,
             serial: 0,
+            ticked: 0,
             started: Instant::now(),
             buffers: Buffers { read: vec![0; READ_BUFFER], ..Buffers::default() },
             limits: limits.clone(),
@@ -128,20 +145,27 @@ impl Engine {
 
     /// Takes in a connection, or closes it if there are too many.
     pub(crate) fn accept(&mut self, stream: TcpStream, peer: IpAddr) {
-        if self.conns.len() >= self.limits.max_connections {
-            return self.counters.refused_full.add_one();
-        }
+        let network = Network::from(peer);
         let is_proxy = self.proxies.contains(peer);
-        let network = if is_proxy { None } else { Some(Network::from(peer)) };
-        if network.is_some_and(|network| !self.per_network.add(network, self.limits.max_connections_per_ip)) {
+        if !is_proxy && !self.loads.join(network) {
             return self.counters.refused_address.add_one();
+        }
+        if !self.has_room(network) {
+            if !is_proxy {
+                self.loads.leave(network);
+            }
+            return self.counters.refused_full.add_one();
         }
         let tls = match self.tls.as_ref().map(|tls| Tls::new(tls.current())).transpose() {
             Ok(tls) => tls,
             // rustls refuses a configuration that has no certificate; a loaded one has.
-            Err(_) => return self.counters.handshakes_tls_failed.add_one(),
+            Err(_) => {
+                self.loads.leave(network);
+                return self.counters.handshakes_tls_failed.add_one();
+            }
         };
         self.counters.accepted.add_one();
+        self.loads.charge(network, if tls.is_some() { TLS_CONNECTION_PRICE } else { CONNECTION_PRICE });
         // Frames are small and each one is waited for.
         let _ = stream.set_nodelay(true);
         let phase = if is_proxy && self.proxies.proxy_protocol { Phase::Proxied(Vec::new()) } else { Phase::Head(Vec::new()) };
@@ -150,7 +174,10 @@ impl Engine {
         self.serial = self.serial.wrapping_add(1);
         let id = ConnId(u64::from(self.serial) << 32 | entry.key() as u64);
         let waker = ConnWaker::new(id, &self.ready);
-        entry.insert(Conn::new(id, peer, network, phase, stream, waker, tls)).again();
+        let conn = entry.insert(Conn::new(id, peer, phase, stream, waker, tls));
+        conn.is_counted = !is_proxy;
+        conn.again();
+        self.strangers.join(&mut conn.stranger, id);
         self.deadlines.handshake.begin(id, self.now().mono);
     }
 
@@ -158,14 +185,16 @@ impl Engine {
     fn counts(&mut self, id: ConnId, client: IpAddr) -> bool {
         let network = Network::from(client);
         let Some(conn) = find(&mut self.conns, id) else { return false };
-        if conn.network.is_some() {
+        if conn.is_counted {
             return true;
         }
-        if !self.per_network.add(network, self.limits.max_connections_per_ip) {
+        if !self.loads.join(network) {
             self.counters.refused_address.add_one();
             return false;
         }
-        conn.network = Some(network);
+        conn.network = network;
+        conn.is_counted = true;
+        self.loads.charge(network, if conn.is_tls() { TLS_CONNECTION_PRICE } else { CONNECTION_PRICE });
         true
     }
 
@@ -197,6 +226,10 @@ impl Engine {
         self.switch.tick(now);
         self.dispatch();
         self.end_waits(now.mono);
+        let second = now.mono / 1000;
+        self.loads.forgive(usize::try_from(second - self.ticked).unwrap_or(usize::MAX));
+        self.ticked = second;
+        self.crowd.look_again();
         for conn in std::mem::take(&mut self.paused) {
             if let Some(conn) = self.conn(conn) {
                 conn.paused = false;
@@ -260,12 +293,10 @@ impl Engine {
         if conn.flush().is_err() {
             return self.gone(id);
         }
-        if conn.paused {
-            return;
-        }
         let mut buffer = std::mem::take(&mut self.buffers.read);
         let mut reads = READS_PER_TURN;
-        while let Some(conn) = find(&mut self.conns, id) {
+        while !self.owes(id) {
+            let Some(conn) = find(&mut self.conns, id) else { break };
             if reads == 0 {
                 conn.again();
                 break;
@@ -279,9 +310,7 @@ impl Engine {
                 }
                 Read::Bytes(length) => {
                     self.input(id, buffer.get_mut(..length).unwrap_or_default());
-                    if self.pause(id, length) {
-                        break;
-                    }
+                    self.charge(id, length);
                 }
             }
         }
@@ -290,21 +319,24 @@ impl Engine {
         self.dispatch();
     }
 
-    /// Counts what was read. A connection that has had its share of this second is left alone until the next one.
-    fn pause(&mut self, id: ConnId, length: usize) -> bool {
-        let second = u32::try_from(self.now().mono / 1000).unwrap_or(u32::MAX);
-        let max = self.limits.max_read_per_second;
-        let Some(conn) = find(&mut self.conns, id) else { return false };
-        if conn.second != second {
-            conn.second = second;
-            conn.read = 0;
+    /// Counts work done for a connection.
+    fn charge(&mut self, id: ConnId, work: usize) {
+        if let Some(conn) = find(&mut self.conns, id) {
+            conn.charge(work);
+            self.loads.charge(conn.network, work);
         }
-        conn.read = conn.read.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
-        conn.paused = conn.read as usize > max;
-        if conn.paused {
+    }
+
+    /// Whether a connection, or its network, has had its share of this second. Then it waits for a later one.
+    fn owes(&mut self, id: ConnId) -> bool {
+        let second = u32::try_from(self.now().mono / 1000).unwrap_or(u32::MAX);
+        let Some(conn) = find(&mut self.conns, id) else { return false };
+        let owes = conn.owes(self.limits.max_read_per_second, second) || self.loads.owes(conn.network);
+        if owes && !conn.paused {
+            conn.paused = true;
             self.paused.push(id);
         }
-        conn.paused
+        owes
     }
 
     /// Carries out what the switch wants.
@@ -357,10 +389,12 @@ impl Engine {
         if self.conn(id).is_none() {
             return;
         }
-        let conn = self.conns.remove(key(id));
+        let mut conn = self.conns.remove(key(id));
         self.held -= conn.counted;
-        if let Some(network) = conn.network {
-            self.per_network.remove(network);
+        self.strangers.leave(&mut conn.stranger);
+        self.holders.leave(&mut conn.holder);
+        if conn.is_counted {
+            self.loads.leave(conn.network);
         }
         // A flood that is over leaves no memory behind.
         if self.conns.is_empty() {
@@ -368,24 +402,30 @@ impl Engine {
         }
     }
 
-    /// Counts what a connection holds. One that wants more when all together hold too much is cut.
+    /// Counts what a connection holds. When all together hold too much, the one that has done so for the longest is cut: honest
+    /// ones are done in a moment.
     fn count_held(&mut self, id: ConnId) {
         let now = self.now().mono;
         let Some(conn) = find(&mut self.conns, id) else { return };
         let (before, held) = (conn.counted, conn.held());
         conn.counted = held;
-        let begins = conn.held_input() > 0 && !conn.in_message && matches!(conn.phase, Phase::Open(_));
-        if begins {
-            conn.in_message = true;
-            conn.message_since = now;
+        if held > 0 {
+            self.holders.join(&mut conn.holder, id);
+        } else {
+            self.holders.leave(&mut conn.holder);
+        }
+        if conn.held_input() > 0 && matches!(conn.phase, Phase::Open(_)) {
+            conn.message_since.get_or_insert(NonZeroU64::new(now).unwrap_or(NonZeroU64::MIN));
+            if !conn.message_due {
+                conn.message_due = true;
+                self.deadlines.message.begin(id, now);
+            }
+        } else {
+            conn.message_since = None;
         }
         self.held = self.held - before + held;
-        if begins {
-            self.deadlines.message.begin(id, now);
-        }
         if held > before && self.held > self.limits.max_held {
-            self.counters.slow_readers.add_one();
-            self.broken.push(id);
+            self.broken.extend(self.holders.first());
         }
     }
 
@@ -410,17 +450,14 @@ impl Engine {
         while let Some(id) = self.deadlines.ping.over(mono) {
             self.ping(id, mono);
         }
+        let timeout = u64::try_from(self.limits.message_timeout.as_millis()).unwrap_or(u64::MAX);
         while let Some(id) = self.deadlines.message.over(mono) {
-            let timeout = self.limits.message_timeout.as_millis();
             let Some(conn) = self.conn(id) else { continue };
-            conn.in_message = false;
-            if conn.held_input() == 0 {
-                continue;
-            }
-            if u128::from(mono.saturating_sub(conn.message_since)) >= timeout {
-                self.gone(id);
-            } else {
-                self.count_held(id);
+            conn.message_due = false;
+            match conn.message_since {
+                Some(since) if mono.saturating_sub(since.get()) >= timeout => self.gone(id),
+                // A younger message, or none.
+                _ => self.count_held(id),
             }
         }
         self.dispatch();

@@ -20,7 +20,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tracing::{error, info, warn};
 
-use crate::{Relay, RelayError};
+use crate::{Config, Relay, RelayError};
 use check::{Finding, check};
 pub use exit::{EXITS, Exit};
 use options::Options;
@@ -135,7 +135,7 @@ fn serve(options: Options) -> Exit {
     for Finding { text, .. } in warnings {
         warn!(event = "config_warning", "{text}");
     }
-    raise_file_limit();
+    let files = raise_file_limit();
     // One thread: the switch is one, and forwarding is cheap.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -145,7 +145,7 @@ fn serve(options: Options) -> Exit {
         }
     };
     runtime.block_on(async {
-        match serve_until_signals(options).await {
+        match serve_until_signals(options.config(files)).await {
             Ok(()) => Exit::Success,
             Err(error) => {
                 output::line(&error.to_string());
@@ -158,8 +158,8 @@ fn serve(options: Options) -> Exit {
     })
 }
 
-async fn serve_until_signals(options: Options) -> Result<(), RelayError> {
-    let relay = Relay::bind(options.config()).await?;
+async fn serve_until_signals(config: Config) -> Result<(), RelayError> {
+    let relay = Relay::bind(config).await?;
     let tls = relay.tls();
     let Signals { first, second } = signals::listen(move || reload(tls.as_deref()));
     info!(event = "listening", origin = %relay.origin(), tls = relay.tls().is_some(), "listening");
@@ -186,12 +186,15 @@ fn reload(tls: Option<&crate::tls::ServerTls>) {
     }
 }
 
-/// Every connection is a file descriptor; soft limits are often 1,024.
-fn raise_file_limit() {
+/// Every connection is a file descriptor; soft limits are often 1,024. Says how many there can be.
+fn raise_file_limit() -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current != maximum && setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
+    let raised = current == maximum || setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
+    if !raised {
         warn!(event = "file_limit", "cannot raise the limit of open files; `ulimit -n` says how many connections there can be");
     }
+    let files = if raised { maximum } else { current };
+    files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

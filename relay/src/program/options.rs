@@ -100,15 +100,15 @@ options! {
 }
 
 impl Options {
-    /// What a relay is started with, defaults filled in.
-    pub(super) fn config(&self) -> Config {
-        let files = self.tls_cert.clone().zip(self.tls_key.clone());
+    /// What a relay is started with, defaults filled in, when `files` may be open.
+    pub(super) fn config(&self, files: usize) -> Config {
+        let pem = self.tls_cert.clone().zip(self.tls_key.clone());
         Config {
             listen: self.listen(),
             origins: self.origin.clone().unwrap_or_default(),
-            tls: files.map(|(cert, key)| TlsFiles { cert, key }),
+            tls: pem.map(|(cert, key)| TlsFiles { cert, key }),
             push: self.push(),
-            limits: self.limits(),
+            limits: self.limits().within_files(files),
             proxies: Trusted::new(self.trusted_proxy.clone().unwrap_or_default(), self.proxy_protocol.unwrap_or_default()),
             admin: self.admin,
         }
@@ -127,10 +127,9 @@ impl Options {
         Limits {
             drain: self.drain.unwrap_or(limits::DRAIN),
             max_connections: self.max_connections.unwrap_or(limits::MAX_CONNECTIONS),
-            max_connections_per_ip: self.max_connections_per_ip.unwrap_or(limits::MAX_CONNECTIONS_PER_IP),
             max_waiting: self.max_waiting.unwrap_or(limits::MAX_WAITING),
             max_rendezvous: self.max_rendezvous.unwrap_or(limits::MAX_RENDEZVOUS),
-            ..Limits::default()
+            ..Limits::default().with_connections_per_ip(self.max_connections_per_ip.unwrap_or(limits::MAX_CONNECTIONS_PER_IP))
         }
     }
 
@@ -217,14 +216,14 @@ mod tests {
         let line = Options { listen: Some("127.0.0.1:1".parse().unwrap()), origin: None, ..Options::default() };
         let both = line.or(file);
         assert_eq!((both.listen().port(), both.limits().max_waiting), (1, 7));
-        assert_eq!(both.config().origins.len(), 2);
+        assert_eq!(both.config(usize::MAX).origins.len(), 2);
         assert_eq!(both.limits().max_rendezvous, limits::MAX_RENDEZVOUS);
     }
 
     #[test]
     fn one_is_a_list_of_one() {
         let options = from_file("origin = 'wss://relay.example.org'\ntrusted-proxy = '127.0.0.1'\nproxy-protocol = true\ndrain = '2m'");
-        let config = options.config();
+        let config = options.config(usize::MAX);
         assert_eq!(config.origins.len(), 1);
         assert!(config.proxies.contains("127.0.0.1".parse().unwrap()) && config.proxies.proxy_protocol);
         assert_eq!(config.limits.drain, Duration::from_secs(120));
@@ -247,7 +246,7 @@ mod tests {
             let help = command.get_arguments().find(|arg| arg.get_id() == name).unwrap().get_help().unwrap().to_string();
             help.split_once("[default: ").unwrap().1.trim_end_matches(']').to_owned()
         };
-        let config = Options::default().config();
+        let config = Options::default().config(usize::MAX);
         assert_eq!(help("listen"), config.listen.to_string());
         assert_eq!(parse_time(&help("drain")), Ok(config.limits.drain));
         assert_eq!(help("max_connections"), config.limits.max_connections.to_string());

@@ -63,6 +63,8 @@ pub(super) struct Connection {
     pub(super) slots: Slots,
     /// Bytes of INCOMING that it may still be given in this second.
     pub(super) budget: usize,
+    /// Whether it has proven a mailbox, used a good ticket or begun a rendezvous.
+    pub(super) known: bool,
     since: u64,
     proofs: u32,
     next: Circuit,
@@ -74,6 +76,7 @@ impl Connection {
             network,
             nonce,
             budget: MAX_INCOMING_PER_SECOND,
+            known: false,
             since,
             mailboxes: Vec::new(),
             slots: Slots::default(),
@@ -110,7 +113,7 @@ impl Connection {
     /// Whether its time is up.
     pub(super) fn over(&self, limits: &Limits, mono: u64) -> Option<ErrorCode> {
         let age = mono.saturating_sub(self.since);
-        if self.proofs == 0 && age >= milliseconds(limits.auth_timeout) {
+        if !self.known && age >= milliseconds(limits.auth_timeout) {
             return Some(ErrorCode::AuthTimeout);
         }
         (age >= milliseconds(limits.max_session)).then_some(ErrorCode::SessionOver)

@@ -2,7 +2,7 @@
 
 use countersign_core::relay::{CloseReason, ErrorCode, Frame};
 
-use super::{Circuits, ConnId, Meetings, Output, Slot, Switch, Waiting};
+use super::{Circuits, ConnId, Denied, Meetings, Output, Slot, Switch, Waiting};
 
 /// How far the switch is on its way to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Switch {
             self.outputs.push_back(Output::Disconnect { conn });
         }
         self.homes.clear();
-        self.denied = 0;
+        self.denied = Denied::new(&self.limits);
         self.circuits = Circuits::default();
         self.waiting = Waiting::new(&self.limits);
         self.meetings = Meetings::new(&self.limits);

@@ -6,7 +6,7 @@ use countersign_core::{
     time::Now,
 };
 
-use super::{ConnId, Switch};
+use super::{ConnId, Switch, denied::DenyList};
 
 /// The connection that answers for a mailbox.
 pub(super) struct Home {
@@ -32,27 +32,33 @@ impl Switch {
             self.stats.proofs_failed += 1;
             return Err(ErrorCode::BadProof);
         }
+        connection.known = true;
         let mailbox = mailbox_address(public);
         if !connection.mailboxes.contains(&mailbox) && connection.mailboxes.len() >= self.limits.max_mailboxes_per_connection {
             return Err(ErrorCode::Limit);
         }
-        let replaced = self.homes.get(&mailbox).map_or(0, |home| home.deny.len());
-        if self.denied - replaced + deny.len() > self.limits.max_denied {
+        let network = connection.network;
+        let known = connection.mailboxes.contains(&mailbox);
+        let old = self.deny_list(&mailbox);
+        if !self.denied.fits(network, deny.len(), old) {
             return Err(ErrorCode::Limit);
         }
-        self.denied = self.denied - replaced + deny.len();
-        if !connection.mailboxes.contains(&mailbox) {
+        if let Some(connection) = self.connections.get_mut(&conn).filter(|_| !known) {
             connection.mailboxes.reserve_exact(1);
             connection.mailboxes.push(mailbox);
         }
-        match self.homes.get_mut(&mailbox) {
-            Some(home) if home.conn == conn => home.deny = deny.into(),
+        match (self.homes.get_mut(&mailbox), old) {
+            (Some(home), Some(old)) if old.conn == conn => {
+                home.deny = deny.into();
+                self.denied.remove(network, old.length);
+            }
             _ => {
                 self.evict(&mailbox);
                 self.homes.insert(mailbox, Home { conn, deny: deny.into(), circuits: 0 });
             }
         }
         self.stats.proofs_good += 1;
+        self.denied.add(network, deny.len());
         self.end_denied(&mailbox, deny);
         self.send(conn, &Frame::Proved { mailbox });
         self.deliver_waiting(&mailbox, now);
@@ -64,12 +70,21 @@ impl Switch {
         for (id, _) in self.circuits_to(mailbox) {
             self.end_circuit(id, CloseReason::PeerGone, None);
         }
+        if let Some(list) = self.deny_list(mailbox) {
+            self.denied.remove(list.network, list.length);
+        }
         let Some(old) = self.homes.remove(mailbox) else { return };
         self.stats.evictions += 1;
         if let Some(connection) = self.connections.get_mut(&old.conn) {
             connection.mailboxes.retain(|other| other != mailbox);
         }
         self.send(old.conn, &Frame::Evicted { mailbox: *mailbox });
+    }
+
+    fn deny_list(&self, mailbox: &Mailbox) -> Option<DenyList> {
+        let home = self.homes.get(mailbox)?;
+        let network = self.connections.get(&home.conn)?.network;
+        Some(DenyList { conn: home.conn, network, length: home.deny.len() })
     }
 
     /// A denied ticket loses its circuits too.

@@ -5,6 +5,7 @@
 
 mod circuit;
 mod connection;
+mod denied;
 mod drain;
 mod mailbox;
 mod open;
@@ -39,6 +40,7 @@ use crate::{
 };
 use circuit::Circuits;
 use connection::{Connection, Slot};
+use denied::Denied;
 use drain::Phase;
 use mailbox::Home;
 use rate::OpenRates;
@@ -88,7 +90,7 @@ pub struct Switch {
     limits: Limits,
     connections: HashMap<ConnId, Connection>,
     homes: HashMap<Mailbox, Home>,
-    denied: usize,
+    denied: Denied,
     circuits: Circuits,
     waiting: Waiting,
     meetings: Meetings,
@@ -110,7 +112,7 @@ impl Switch {
             origins: origins.iter().map(|url| url.origin().to_owned()).collect(),
             connections: HashMap::new(),
             homes: HashMap::new(),
-            denied: 0,
+            denied: Denied::new(&limits),
             circuits: Circuits::default(),
             waiting: Waiting::new(&limits),
             meetings: Meetings::new(&limits),
@@ -176,6 +178,19 @@ impl Switch {
         }
     }
 
+    /// Ends a connection whose place is needed.
+    pub fn cut(&mut self, conn: ConnId) {
+        if self.connections.contains_key(&conn) {
+            self.fail(conn, ErrorCode::Limit);
+        }
+    }
+
+    /// Whether the connection has proven a mailbox, used a good ticket or begun a rendezvous.
+    #[must_use]
+    pub fn knows(&self, conn: ConnId) -> bool {
+        self.connections.get(&conn).is_some_and(|connection| connection.known)
+    }
+
     /// The connection is gone. Everything that hung on it ends; the other ends are told `peer_gone`.
     pub fn disconnected(&mut self, conn: ConnId) {
         self.forget(conn);
@@ -231,7 +246,7 @@ impl Switch {
         let Some(connection) = self.connections.remove(&conn) else { return };
         for mailbox in &connection.mailboxes {
             if let Some(home) = self.homes.remove(mailbox) {
-                self.denied -= home.deny.len();
+                self.denied.remove(connection.network, home.deny.len());
             }
         }
         for (number, slot) in connection.slots.iter() {
@@ -264,6 +279,12 @@ impl Switch {
             connection.slots.remove(number);
         }
     }
+}
+
+/// Whether a message is a PROVE, OPEN or MEET: those cost the relay more than their bytes.
+#[must_use]
+pub fn is_proof(bytes: &[u8]) -> bool {
+    matches!(bytes.first(), Some(0x10..=0x12))
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -11,7 +11,7 @@ use super::{
     circuit::Circuit,
     connection::Slot,
     drain::Phase,
-    waiting::{Pending, WaitingOpen},
+    waiting::{Full, Pending, WaitingOpen},
 };
 
 /// What stands in the place of a signature with a keyless ticket.
@@ -40,6 +40,9 @@ impl Switch {
             self.refuse_open((conn, number), CloseReason::TicketRefused);
             return Ok(());
         };
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.known = true;
+        }
         let mailbox = parsed.mailbox();
         let pending = Pending {
             conn,
@@ -57,10 +60,16 @@ impl Switch {
             self.refuse_open((conn, number), CloseReason::Limit);
             return Ok(());
         }
-        let waits = self.waiting.add(mailbox, WaitingOpen { pending, network, tail: tail.into(), since: now.mono });
-        if !waits {
-            self.refuse_open((conn, number), CloseReason::Limit);
-            return Ok(());
+        match self.waiting.add(mailbox, WaitingOpen { pending, network, tail: tail.into(), since: now.mono }) {
+            Err(Full) => {
+                self.refuse_open((conn, number), CloseReason::Limit);
+                return Ok(());
+            }
+            Ok(Some((other, circuit))) => {
+                self.drop_slot(other, circuit);
+                self.refuse_open((other, circuit), CloseReason::Limit);
+            }
+            Ok(None) => {}
         }
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.slots.set(number, Slot::Waiting(mailbox));

@@ -16,7 +16,7 @@ use crate::limits::Limits;
 const ORIGIN: &str = "ws://localhost:7700";
 
 impl Switch {
-    fn check_tables(&self) {
+    pub(super) fn check_tables(&self) {
         let mut joined = 0;
         let mut waiting = 0;
         for (conn, connection) in &self.connections {
@@ -32,7 +32,7 @@ impl Switch {
         if self.phase != Phase::Running {
             assert!(self.connections.values().all(|connection| !connection.slots.is_empty()) && waiting == 0);
         }
-        assert_eq!(self.denied, self.homes.values().map(|home| home.deny.len()).sum::<usize>());
+        assert_eq!(self.denied.total(), self.homes.values().map(|home| home.deny.len()).sum::<usize>());
         for (mailbox, home) in &self.homes {
             assert!(self.connections[&home.conn].mailboxes.contains(mailbox));
             assert_eq!(home.circuits, self.circuits_to(mailbox).len());

@@ -43,7 +43,8 @@ pub(super) struct Meetings {
 
 /// What a MEET leads to.
 enum Met {
-    Waits,
+    /// Perhaps in the place of another.
+    Waits(Option<End>),
     With(End),
     Taken,
     Full,
@@ -71,11 +72,29 @@ impl Meetings {
                 _ => Met::Taken,
             };
         }
-        if self.table.len() >= self.max || !self.per_network.add(network, self.max_per_ip) {
+        if self.per_network.count(network) >= self.max_per_ip {
             return Met::Full;
         }
+        let gave_way = if self.table.len() >= self.max {
+            let Some(gave_way) = self.make_room(network) else { return Met::Full };
+            gave_way
+        } else {
+            None
+        };
+        self.per_network.add_many(network, 1);
         self.table.insert(rendezvous, Meeting { state: State::Waiting { end, role }, since: mono, network });
-        Met::Waits
+        Met::Waits(gave_way)
+    }
+
+    /// One of the network with the most of them is forgotten; if somebody waits there, that end is given.
+    fn make_room(&mut self, newcomer: Network) -> Option<Option<End>> {
+        let fullest = self.per_network.greedier_than(newcomer)?;
+        let theirs = self.table.iter().filter(|(_, meeting)| meeting.network == fullest);
+        // What is burnt protects somebody.
+        let (rendezvous, meeting) = theirs.min_by_key(|(_, meeting)| (matches!(meeting.state, State::Burnt), meeting.since))?;
+        let (rendezvous, end) = (*rendezvous, if let State::Waiting { end, .. } = meeting.state { Some(end) } else { None });
+        self.remove(&rendezvous);
+        Some(end)
     }
 
     /// The end that waited has gone: the rendezvous is free again.
@@ -115,10 +134,18 @@ impl Switch {
             return Ok(());
         }
         match self.meetings.meet(rendezvous, end, role, connection.network, now.mono) {
-            Met::Waits => connection.slots.set(number, Slot::Meeting(rendezvous)),
+            Met::Waits(gave_way) => {
+                connection.known = true;
+                connection.slots.set(number, Slot::Meeting(rendezvous));
+                if let Some((other, circuit)) = gave_way {
+                    self.drop_slot(other, circuit);
+                    self.refuse_meet((other, circuit), CloseReason::Limit);
+                }
+            }
             Met::Taken => self.refuse_meet(end, CloseReason::RendezvousTaken),
             Met::Full => self.refuse_meet(end, CloseReason::Limit),
             Met::With(other) => {
+                connection.known = true;
                 self.join(Circuit {
                     ends: (other, end),
                     ticket: None,

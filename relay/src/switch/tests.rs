@@ -1,5 +1,6 @@
 //! The switch in virtual time.
 
+mod attacks;
 mod drain;
 
 use std::net::IpAddr;
@@ -377,7 +378,9 @@ fn strangers_meet_once() {
     world.expect(&[(laptop, close(1, CloseReason::PeerGone))]);
     world.send(laptop, &meet(3, Role::Laptop), &[(laptop, close(3, CloseReason::RendezvousTaken))]);
     world.tick(300);
-    world.expect(&[]);
+    // Being refused is not enough to stay.
+    world.expect(&[(third, Frame::Error { code: ErrorCode::AuthTimeout })]);
+    let (third, _) = world.connect();
     world.send(third, &elsewhere, &[]);
     world.tick(300);
     world.expect(&[(third, close(1, CloseReason::Timeout))]);
@@ -467,5 +470,5 @@ fn nothing_is_left_of_who_is_gone() {
     assert!(world.seen().is_empty());
     assert!(world.switch.connections.is_empty() && world.switch.homes.is_empty());
     assert_eq!(world.switch.circuits.len(), 0);
-    assert_eq!(world.switch.denied, 0);
+    assert_eq!(world.switch.denied.total(), 0);
 }

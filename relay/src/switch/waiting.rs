@@ -28,6 +28,9 @@ pub(super) struct WaitingOpen {
     pub(super) since: u64,
 }
 
+/// A limit is reached.
+pub(super) struct Full;
+
 /// All that wait, by mailbox, oldest first.
 pub(super) struct Waiting {
     queues: HashMap<Mailbox, VecDeque<WaitingOpen>>,
@@ -52,15 +55,28 @@ impl Waiting {
         }
     }
 
-    /// Keeps an OPEN; `false` if a limit is reached.
-    pub(super) fn add(&mut self, mailbox: Mailbox, open: WaitingOpen) -> bool {
+    /// Keeps an OPEN. If there are too many, one of the network with the most of them gives way, and its end is given.
+    pub(super) fn add(&mut self, mailbox: Mailbox, open: WaitingOpen) -> Result<Option<End>, Full> {
         let there = self.queues.get(&mailbox).map_or(0, VecDeque::len);
-        if self.total >= self.max || there >= self.max_per_mailbox || !self.per_network.add(open.network, self.max_per_ip) {
-            return false;
+        if there >= self.max_per_mailbox || self.per_network.count(open.network) >= self.max_per_ip {
+            return Err(Full);
         }
+        let gave_way = if self.total >= self.max { Some(self.make_room(open.network).ok_or(Full)?) } else { None };
+        self.per_network.add_many(open.network, 1);
         self.total += 1;
         self.queues.entry(mailbox).or_default().push_back(open);
-        true
+        Ok(gave_way)
+    }
+
+    fn make_room(&mut self, newcomer: Network) -> Option<End> {
+        let fullest = self.per_network.greedier_than(newcomer)?;
+        let theirs = |(mailbox, queue): (&Mailbox, &VecDeque<WaitingOpen>)| {
+            let open = queue.iter().find(|open| open.network == fullest)?;
+            Some((*mailbox, (open.pending.conn, open.pending.number)))
+        };
+        let (mailbox, end) = self.queues.iter().find_map(theirs)?;
+        self.remove(&mailbox, end.0, end.1);
+        Some(end)
     }
 
     /// Takes the oldest that waits for a mailbox, if its message has at most `max` bytes.

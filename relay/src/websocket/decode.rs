@@ -23,6 +23,8 @@ pub(crate) enum Item<'a> {
     Ping(Cow<'a, [u8]>),
     /// An answer, or just a sign of life.
     Pong,
+    /// Part of a message of which more is to come.
+    Fragment,
     /// The client closes, with a code or without.
     Close(Option<CloseCode>),
 }
@@ -83,36 +85,32 @@ impl Decoder {
     ///
     /// Unmasks in place: what is returned lies in `input` unless it came in several pieces.
     pub(crate) fn next<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Item<'a>>, Violation> {
-        loop {
-            let started = self.partial.as_ref().is_some_and(|partial| !partial.frame.is_empty());
-            let (header, payload) = if started {
-                match self.complete(input)? {
-                    Some((header, payload)) => (header, Cow::Owned(payload)),
-                    None => return Ok(None),
+        let started = self.partial.as_ref().is_some_and(|partial| !partial.frame.is_empty());
+        let (header, payload) = if started {
+            match self.complete(input)? {
+                Some((header, payload)) => (header, Cow::Owned(payload)),
+                None => return Ok(None),
+            }
+        } else {
+            if input.is_empty() {
+                return Ok(None);
+            }
+            match bounds(input, self.message())? {
+                Some(Bounds { header, start, end }) if end <= input.len() => {
+                    let (frame, rest) = std::mem::take(input).split_at_mut(end);
+                    *input = rest;
+                    let payload = frame.get_mut(start..).unwrap_or_default();
+                    unmask(payload, header.mask);
+                    (header, Cow::Borrowed(&*payload))
                 }
-            } else {
-                if input.is_empty() {
+                _ => {
+                    self.partial.get_or_insert_default().frame.extend_from_slice(input);
+                    *input = &mut [];
                     return Ok(None);
                 }
-                match bounds(input, self.message())? {
-                    Some(Bounds { header, start, end }) if end <= input.len() => {
-                        let (frame, rest) = std::mem::take(input).split_at_mut(end);
-                        *input = rest;
-                        let payload = frame.get_mut(start..).unwrap_or_default();
-                        unmask(payload, header.mask);
-                        (header, Cow::Borrowed(&*payload))
-                    }
-                    _ => {
-                        self.partial.get_or_insert_default().frame.extend_from_slice(input);
-                        *input = &mut [];
-                        return Ok(None);
-                    }
-                }
-            };
-            if let Some(item) = self.item(&header, payload)? {
-                return Ok(Some(item));
             }
-        }
+        };
+        self.item(&header, payload).map(Some)
     }
 
     /// Adds to a frame of which the end was missing; gives it when it is whole.
@@ -149,28 +147,28 @@ impl Decoder {
         self.partial.as_ref()?.message.as_deref()
     }
 
-    /// What a whole frame amounts to; `None` for a fragment that is not the last.
-    fn item<'a>(&mut self, header: &FrameHeader, payload: Cow<'a, [u8]>) -> Result<Option<Item<'a>>, Violation> {
+    /// What a whole frame amounts to.
+    fn item<'a>(&mut self, header: &FrameHeader, payload: Cow<'a, [u8]>) -> Result<Item<'a>, Violation> {
         match header.opcode {
-            OpCode::Control(Control::Ping) => Ok(Some(Item::Ping(payload))),
-            OpCode::Control(Control::Pong) => Ok(Some(Item::Pong)),
-            OpCode::Control(_) => parse_close(&payload).map(|code| Some(Item::Close(code))),
+            OpCode::Control(Control::Ping) => Ok(Item::Ping(payload)),
+            OpCode::Control(Control::Pong) => Ok(Item::Pong),
+            OpCode::Control(_) => parse_close(&payload).map(Item::Close),
             OpCode::Data(_) => {
                 let message = self.partial.as_deref_mut().and_then(|partial| partial.message.as_mut());
                 match (message, header.is_final) {
-                    (None, true) => Ok(Some(Item::Message(payload))),
+                    (None, true) => Ok(Item::Message(payload)),
                     (None, false) => {
                         self.partial.get_or_insert_default().message = Some(payload.into_owned());
-                        Ok(None)
+                        Ok(Item::Fragment)
                     }
                     (Some(message), last) => {
                         message.extend_from_slice(&payload);
                         if !last {
-                            return Ok(None);
+                            return Ok(Item::Fragment);
                         }
                         let message = std::mem::take(message);
                         self.partial = None;
-                        Ok(Some(Item::Message(message.into())))
+                        Ok(Item::Message(message.into()))
                     }
                 }
             }

@@ -47,6 +47,7 @@ fn decode(bytes: &[u8], chunk: usize) -> Vec<String> {
                 Ok(Some(Item::Message(bytes))) => said.push(format!("message {}", data_encoding(&bytes))),
                 Ok(Some(Item::Ping(bytes))) => said.push(format!("ping {}", data_encoding(&bytes))),
                 Ok(Some(Item::Pong)) => said.push("pong".to_owned()),
+                Ok(Some(Item::Fragment)) => {}
                 Ok(Some(Item::Close(code))) => said.push(format!("close {:?}", code.map(u16::from))),
                 Ok(None) => break,
                 Err(violation) => {

@@ -40,9 +40,12 @@ pub(crate) enum Answer {
     Refuse(&'static [u8]),
 }
 
-/// Answers the request that `bytes` begin with; its head may have at most `max` bytes.
-pub(crate) fn answer(bytes: &[u8], max: usize) -> Answer {
-    let Some(end) = bytes.windows(END.len()).position(|window| window == END) else {
+/// Answers the request that `bytes` begin with; its head may have at most `max` bytes. It does not end in the first `known` ones:
+/// a head that comes byte by byte is not searched from its start each time.
+pub(crate) fn answer(bytes: &[u8], known: usize, max: usize) -> Answer {
+    let from = known.saturating_sub(END.len() - 1);
+    let found = bytes.get(from..).unwrap_or_default().windows(END.len()).position(|window| window == END);
+    let Some(end) = found.map(|at| from + at) else {
         // What is surely no HTTP is told so before it has sent `max` bytes.
         let no_http = bytes.first().is_some_and(|first| !first.is_ascii_uppercase());
         return if no_http {
@@ -77,7 +80,7 @@ mod tests {
                         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
     fn status(request: &str) -> String {
-        match answer(request.as_bytes(), 1024) {
+        match answer(request.as_bytes(), 0, 1024) {
             Answer::More => "more".to_owned(),
             Answer::Upgrade { .. } => "101".to_owned(),
             Answer::Refuse(text) => String::from_utf8_lossy(&text[9..12]).into_owned(),
@@ -87,7 +90,7 @@ mod tests {
     #[test]
     fn upgrades() {
         let with_frame = format!("{GOOD}frame");
-        let Answer::Upgrade { response, taken, headers } = answer(with_frame.as_bytes(), 1024) else { panic!() };
+        let Answer::Upgrade { response, taken, headers } = answer(with_frame.as_bytes(), 0, 1024) else { panic!() };
         assert_eq!(taken, GOOD.len());
         assert_eq!(headers["host"], "relay.example");
         let response = String::from_utf8(response).unwrap().to_ascii_lowercase();
@@ -117,6 +120,13 @@ mod tests {
         assert_eq!(status("\u{16}\u{3}\u{1}"), "426");
         assert_eq!(status(&"G".repeat(1025)), "431");
         assert_eq!(status(&GOOD.replace("relay.example", &"x".repeat(1024))), "431");
+    }
+
+    #[test]
+    fn a_head_in_two_pieces() {
+        for cut in 0..GOOD.len() {
+            assert!(matches!(answer(GOOD.as_bytes(), cut, 1024), Answer::Upgrade { .. }), "{cut}");
+        }
     }
 
     #[test]
