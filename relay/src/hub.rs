@@ -98,6 +98,7 @@ impl Inner {
                         queue.push(bytes);
                     }
                 }
+                Output::Publish { .. } => {}
                 Output::Disconnect { conn } => {
                     if let Some(queue) = self.queues.remove(&conn) {
                         queue.finish();

@@ -4,6 +4,7 @@
 //! nothing about a connection that is gone, except how often a ticket was used in the last hour and which rendezvous are burnt.
 
 mod circuit;
+mod cluster;
 mod connection;
 mod mailbox;
 mod open;
@@ -28,12 +29,15 @@ use countersign_core::{
 use rand_core::{CryptoRng, RngCore};
 
 use crate::limits::{Limits, MAX_INCOMING_PER_SECOND};
-use circuit::Circuits;
+use circuit::{Circuits, Side};
+use cluster::Cluster;
 use connection::{Connection, Slot};
 use mailbox::Home;
 use rate::OpenRates;
 use rendezvous::Meetings;
 use waiting::Waiting;
+
+pub use cluster::{NodeId, To};
 
 /// Names a connection; the shell never uses a number twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +58,13 @@ pub enum Output {
         /// Which one.
         conn: ConnId,
     },
+    /// Send a message to other relays of the cluster; the messages to one of them keep their order.
+    Publish {
+        /// To whom.
+        to: To,
+        /// The message, at most [`crate::limits::MAX_NODE_MESSAGE`] bytes.
+        bytes: Vec<u8>,
+    },
 }
 
 /// The switch.
@@ -67,6 +78,7 @@ pub struct Switch {
     waiting: Waiting,
     meetings: Meetings,
     rates: OpenRates,
+    cluster: Option<Box<Cluster>>,
     outputs: VecDeque<Output>,
     shutting_down: bool,
 }
@@ -84,6 +96,7 @@ impl Switch {
             waiting: Waiting::new(&limits),
             meetings: Meetings::new(&limits),
             rates: OpenRates::new(limits.max_open_rate_table),
+            cluster: None,
             outputs: VecDeque::new(),
             shutting_down: false,
             limits,
@@ -157,6 +170,7 @@ impl Switch {
         for mailbox in proven {
             self.deliver_waiting(&mailbox, now);
         }
+        self.cluster_tick(now);
     }
 
     /// Tells everybody that the relay is being stopped, and ends every connection.
@@ -171,6 +185,7 @@ impl Switch {
         self.circuits = Circuits::default();
         self.waiting = Waiting::new(&self.limits);
         self.meetings = Meetings::new(&self.limits);
+        self.leave_cluster();
     }
 
     /// What to do next.
@@ -198,9 +213,9 @@ impl Switch {
         }
         for (number, slot) in connection.slots.iter() {
             match slot {
-                Slot::Joined(id) => self.end_circuit(id, CloseReason::PeerGone, Some((conn, number))),
-                Slot::Waiting(mailbox) => self.waiting.remove(&mailbox, conn, number),
-                Slot::Meeting(rendezvous) => self.meetings.remove(&rendezvous),
+                Slot::Joined(id) => self.end_circuit(id, CloseReason::PeerGone, Some(Side::Local((conn, number)))),
+                Slot::Waiting(mailbox) => self.withdraw_open(&mailbox, (conn, number)),
+                Slot::Meeting(rendezvous) => self.withdraw_meet(&rendezvous),
             }
         }
     }
@@ -208,9 +223,9 @@ impl Switch {
     /// Closes a circuit for an end: whatever state it is in, it is over.
     fn close(&mut self, conn: ConnId, number: Circuit, reason: CloseReason) {
         match self.slot(conn, number) {
-            Some(Slot::Joined(id)) => self.end_circuit(id, reason, Some((conn, number))),
-            Some(Slot::Waiting(mailbox)) => self.waiting.remove(&mailbox, conn, number),
-            Some(Slot::Meeting(rendezvous)) => self.meetings.remove(&rendezvous),
+            Some(Slot::Joined(id)) => self.end_circuit(id, reason, Some(Side::Local((conn, number)))),
+            Some(Slot::Waiting(mailbox)) => self.withdraw_open(&mailbox, (conn, number)),
+            Some(Slot::Meeting(rendezvous)) => self.withdraw_meet(&rendezvous),
             // Both ends may close at the same time.
             None => {}
         }

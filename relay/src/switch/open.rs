@@ -8,9 +8,9 @@ use countersign_core::{
 
 use super::{
     ConnId, Switch,
-    circuit::Circuit,
+    circuit::{Circuit, Side},
     connection::Slot,
-    waiting::{Pending, WaitingOpen},
+    waiting::{Pending, Stage, WaitingOpen},
 };
 
 /// What stands in the place of a signature with a keyless ticket.
@@ -40,8 +40,7 @@ impl Switch {
         };
         let mailbox = parsed.mailbox();
         let pending = Pending {
-            conn,
-            number,
+            from: Side::Local((conn, number)),
             ticket_id: parsed.ticket_id,
             max_bytes: parsed.max_bytes.min(self.limits.max_bytes_per_circuit),
             opens_per_hour: parsed.opens_per_hour,
@@ -55,7 +54,7 @@ impl Switch {
             self.refuse((conn, number), CloseReason::Limit);
             return Ok(());
         }
-        let waits = self.waiting.add(mailbox, WaitingOpen { pending, network, tail: tail.into(), since: now.mono });
+        let waits = self.waiting.add(mailbox, WaitingOpen { pending, network, tail: tail.into(), since: now.mono, stage: Stage::Quiet });
         if !waits {
             self.refuse((conn, number), CloseReason::Limit);
             return Ok(());
@@ -63,8 +62,17 @@ impl Switch {
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.slots.set(number, Slot::Waiting(mailbox));
         }
-        self.send(conn, &Frame::Waiting { circuit: number });
+        if self.homes.contains_key(&mailbox) || !self.search(&mailbox, now) {
+            self.tell_waiting(&mailbox);
+        }
         Ok(())
+    }
+
+    /// Tells WAITING to those that wait for a mailbox and were not told yet: the phone is away.
+    pub(super) fn tell_waiting(&mut self, mailbox: &Mailbox) {
+        for (conn, circuit) in self.waiting.tell(mailbox) {
+            self.send(conn, &Frame::Waiting { circuit });
+        }
     }
 
     /// The ticket, if it is valid now and this connection may use it.
@@ -81,7 +89,7 @@ impl Switch {
     }
 
     /// How many bytes of INCOMING the phone that answers for a mailbox may still be given in this second; `None`: it is away.
-    fn budget(&self, mailbox: &Mailbox) -> Option<usize> {
+    pub(super) fn budget(&self, mailbox: &Mailbox) -> Option<usize> {
         let home = self.homes.get(mailbox)?;
         self.connections.get(&home.conn).map(|connection| connection.budget)
     }
@@ -89,9 +97,12 @@ impl Switch {
     /// Gives what waits for a mailbox to the phone that answers for it, as far as this second's budget goes.
     pub(super) fn deliver_waiting(&mut self, mailbox: &Mailbox, now: Now) {
         while let Some(open) = self.budget(mailbox).and_then(|budget| self.waiting.take(mailbox, budget)) {
-            self.drop_slot(open.pending.conn, open.pending.number);
+            let from = open.pending.from;
+            if let Side::Local((conn, number)) = from {
+                self.drop_slot(conn, number);
+            }
             if open.pending.expires != 0 && open.pending.expires <= now.unix {
-                self.refuse((open.pending.conn, open.pending.number), CloseReason::TicketRefused);
+                self.refuse_side(from, CloseReason::TicketRefused);
             } else {
                 self.deliver(mailbox, &open.pending, &open.tail, now);
             }
@@ -99,33 +110,43 @@ impl Switch {
     }
 
     /// Joins a sender and the phone that answers for `mailbox`, or refuses.
-    fn deliver(&mut self, mailbox: &Mailbox, open: &Pending, tail: &[u8], now: Now) {
-        let end = (open.conn, open.number);
-        let Some(home) = self.homes.get(mailbox) else { return self.refuse(end, CloseReason::PeerGone) };
+    pub(super) fn deliver(&mut self, mailbox: &Mailbox, open: &Pending, tail: &[u8], now: Now) {
+        let from = open.from;
+        let Some(home) = self.homes.get(mailbox) else { return self.refuse_side(from, CloseReason::PeerGone) };
         if home.deny.contains(&open.ticket_id) {
-            return self.refuse(end, CloseReason::TicketRefused);
+            return self.refuse_side(from, CloseReason::TicketRefused);
         }
         let phone = home.conn;
         let full = home.circuits >= self.limits.max_circuits_per_mailbox;
-        let Some(connection) = self.connections.get_mut(&phone) else { return self.refuse(end, CloseReason::PeerGone) };
+        let Some(connection) = self.connections.get_mut(&phone) else { return self.refuse_side(from, CloseReason::PeerGone) };
         // Both ends may be on one connection: then the sender's number is still to come, too.
-        let taken = connection.slots.len() + usize::from(phone == open.conn);
+        let taken = connection.slots.len() + usize::from(from.is_on(phone));
         let full = full || taken >= self.limits.max_circuits_per_connection;
         let bytes_left = u32::try_from(tail.len()).ok().and_then(|length| open.max_bytes.checked_sub(length));
-        let (false, Some(bytes_left)) = (full, bytes_left) else { return self.refuse(end, CloseReason::Limit) };
+        let (false, Some(bytes_left)) = (full, bytes_left) else { return self.refuse_side(from, CloseReason::Limit) };
         if !self.rates.count((*mailbox, open.ticket_id), open.opens_per_hour, now.mono) {
-            return self.refuse(end, CloseReason::Limit);
+            return self.refuse_side(from, CloseReason::Limit);
         }
         let number = connection.next_number();
         connection.budget = connection.budget.saturating_sub(tail.len());
         self.join(Circuit {
-            ends: (end, (phone, number)),
+            ends: (from, Side::Local((phone, number))),
             ticket: Some((*mailbox, open.ticket_id)),
             messages_left: self.limits.max_messages_per_circuit.saturating_sub(1),
             bytes_left,
         });
         self.send(phone, &Frame::Incoming { circuit: number, mailbox: *mailbox, ticket_id: open.ticket_id, tail });
-        self.send(open.conn, &Frame::Opened { circuit: open.number });
+        match from {
+            Side::Local((conn, circuit)) => self.send(conn, &Frame::Opened { circuit }),
+            Side::Remote(end) => self.opened_at_peer(end),
+        }
+    }
+
+    fn refuse_side(&mut self, side: Side, reason: CloseReason) {
+        match side {
+            Side::Local(end) => self.refuse(end, reason),
+            Side::Remote(end) => self.close_at_peer(end, reason),
+        }
     }
 
     pub(super) fn refuse(&mut self, (conn, number): (ConnId, Number), reason: CloseReason) {

@@ -10,13 +10,13 @@ use rand_chacha::{
     rand_core::{RngCore as _, SeedableRng as _},
 };
 
-use super::{ConnId, Output, Slot, Switch};
+use super::{ConnId, Output, Side, Slot, Switch};
 use crate::limits::Limits;
 
 const ORIGIN: &str = "ws://localhost:7700";
 
 impl Switch {
-    fn check_tables(&self) {
+    pub(super) fn check_tables(&self) {
         let mut joined = 0;
         let mut waiting = 0;
         for (conn, connection) in &self.connections {
@@ -27,7 +27,9 @@ impl Switch {
             joined += connection.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Joined(_))).count();
             waiting += connection.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Waiting(_))).count();
         }
-        assert_eq!(joined, 2 * self.circuits.len());
+        let remote = self.circuits.sides().filter(|side| matches!(side, Side::Remote(_))).count();
+        assert_eq!(joined + remote, 2 * self.circuits.len());
+        assert_eq!(remote, self.shared_circuits());
         assert_eq!(waiting, self.waiting.len());
         assert_eq!(self.denied, self.homes.values().map(|home| home.deny.len()).sum::<usize>());
         for (mailbox, home) in &self.homes {
@@ -125,6 +127,7 @@ impl Chaos {
                     assert!(self.conns.iter().any(|(known, _)| *known == conn), "a frame for a connection that is gone");
                 }
                 Output::Disconnect { conn } => self.conns.retain(|(other, _)| *other != conn),
+                Output::Publish { .. } => panic!("a message to others, of whom there are none"),
             }
         }
     }

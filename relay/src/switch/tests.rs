@@ -12,8 +12,8 @@ use rand_chacha::rand_core::SeedableRng as _;
 use super::{ConnId, Output, Switch};
 use crate::limits::{Limits, MAX_WAIT};
 
-const ORIGINS: [&str; 2] = ["wss://relay.example.org", "ws://localhost:7700"];
-const START: u64 = 1_790_000_000;
+pub(super) const ORIGINS: [&str; 2] = ["wss://relay.example.org", "ws://localhost:7700"];
+pub(super) const START: u64 = 1_790_000_000;
 
 struct World {
     switch: Switch,
@@ -52,6 +52,7 @@ impl World {
             .map(|output| match output {
                 Output::Send { conn, bytes } => (conn, Some(bytes)),
                 Output::Disconnect { conn } => (conn, None),
+                Output::Publish { .. } => panic!("a message to others, of whom there are none"),
             })
             .collect()
     }
@@ -93,32 +94,32 @@ impl World {
     }
 }
 
-struct Prove<'a>(Frame<'a>);
+pub(super) struct Prove<'a>(Frame<'a>);
 
 impl<'a> Prove<'a> {
-    fn frame(&self) -> Frame<'a> {
+    pub(super) fn frame(&self) -> Frame<'a> {
         self.0
     }
 }
 
-fn prove<'a>(key: &SigningKey, nonce: &Nonce, origin: &str, deny: &'a [[u8; 16]]) -> Prove<'a> {
+pub(super) fn prove<'a>(key: &SigningKey, nonce: &Nonce, origin: &str, deny: &'a [[u8; 16]]) -> Prove<'a> {
     let signature = MailboxProof { origin, nonce }.sign(key);
     Prove(Frame::Prove { mailbox_public: key.public(), signature, deny })
 }
 
-fn mailbox_key(n: u8) -> SigningKey {
+pub(super) fn mailbox_key(n: u8) -> SigningKey {
     DeviceRoot::from_slice(&[n; 32]).unwrap().derive_mailbox(&[n; 16])
 }
 
-fn sender_key(n: u8) -> SigningKey {
+pub(super) fn sender_key(n: u8) -> SigningKey {
     CiRoot::from_slice(&[n; 32]).unwrap().derive_sender()
 }
 
-fn address(key: &SigningKey) -> Mailbox {
+pub(super) fn address(key: &SigningKey) -> Mailbox {
     mailbox_address(&key.public())
 }
 
-fn ticket() -> Ticket {
+pub(super) fn ticket() -> Ticket {
     Ticket {
         mailbox_public: mailbox_key(1).public(),
         ticket_id: [7; 16],
