@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::Parser;
 use countersign_core::relay::RelayUrl;
 use countersign_relay::{
-    Config, TlsFiles,
+    Config, NatsConfig, NatsCredentials, NatsError, NatsPrefix, NatsUrl, TlsFiles,
     limits::{self, Limits},
 };
 
@@ -31,6 +31,18 @@ pub(crate) struct Args {
     /// Private key of the certificate, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Join other relays through this NATS server, nats://HOST:PORT or tls://HOST:PORT; may be repeated. All of them need the same --origin
+    #[arg(long, value_name = "URL")]
+    nats: Vec<NatsUrl>,
+    /// File with USER:PASSWORD, a token, or a .creds file of NATS; or put the same into COUNTERSIGN_RELAY_NATS_CREDENTIALS
+    #[arg(long, value_name = "FILE", requires = "nats")]
+    nats_credentials: Option<PathBuf>,
+    /// Certificates (PEM) to trust for tls:// instead of the system's
+    #[arg(long, value_name = "FILE", requires = "nats")]
+    nats_ca: Option<PathBuf>,
+    /// What subjects at NATS begin with; the same for all relays of a cluster
+    #[arg(long, value_name = "PREFIX", default_value_t)]
+    nats_prefix: NatsPrefix,
     /// Lift the limits per address, because all connections come from a proxy (which should have its own)
     #[arg(long)]
     behind_proxy: bool,
@@ -49,7 +61,8 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn config(self, log: fn(&str)) -> Config {
+    /// The configuration, with the credentials read.
+    pub(crate) fn config(self, log: fn(&str)) -> Result<Config, NatsError> {
         let mut limits = Limits::default();
         limits.max_connections = self.max_connections;
         limits.max_connections_per_ip = self.max_connections_per_ip;
@@ -59,7 +72,16 @@ impl Args {
             limits = limits.without_addresses();
         }
         let tls = self.tls_cert.zip(self.tls_key).map(|(cert, key)| TlsFiles { cert, key });
-        Config { listen: self.listen, origins: self.origins, tls, limits, log }
+        let nats = if self.nats.is_empty() {
+            None
+        } else {
+            let credentials = match self.nats_credentials {
+                Some(file) => Some(NatsCredentials::read(&file)?),
+                None => std::env::var("COUNTERSIGN_RELAY_NATS_CREDENTIALS").ok().map(|text| NatsCredentials::parse(&text)).transpose()?,
+            };
+            Some(NatsConfig { urls: self.nats, prefix: self.nats_prefix, credentials, roots: self.nats_ca })
+        };
+        Ok(Config { listen: self.listen, origins: self.origins, tls, nats, limits, log })
     }
 }
 

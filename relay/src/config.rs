@@ -10,7 +10,10 @@ use countersign_core::relay::{RelayUrl, RelayUrlError};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio_rustls::{TlsAcceptor, rustls};
 
-use crate::limits::Limits;
+use crate::{
+    limits::Limits,
+    nats::{NatsConfig, NatsError},
+};
 
 /// What a relay is started with. `Default` is a relay on any free port of 127.0.0.1, for tests and demos.
 #[derive(Debug, Clone)]
@@ -21,6 +24,8 @@ pub struct Config {
     pub origins: Vec<RelayUrl>,
     /// To speak TLS; without, a proxy in front must.
     pub tls: Option<TlsFiles>,
+    /// To be one of several relays that serve the same phones and jobs.
+    pub nats: Option<NatsConfig>,
     /// The limits.
     pub limits: Limits,
     /// Takes lines for the operator, which hold no address, payload or mailbox.
@@ -65,6 +70,9 @@ pub enum RelayError {
     /// Certificate and key cannot be used.
     #[error("the TLS certificate and key cannot be used")]
     Tls(#[from] rustls::Error),
+    /// The relay cannot be joined to others as configured.
+    #[error("cannot use NATS as configured")]
+    Nats(#[from] NatsError),
 }
 
 impl Default for Config {
@@ -73,6 +81,7 @@ impl Default for Config {
             listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
             origins: Vec::new(),
             tls: None,
+            nats: None,
             limits: Limits::default(),
             log: |_| {},
         }

@@ -12,8 +12,9 @@ use rand_core::OsRng;
 
 use crate::{
     limits::Limits,
+    nats::Outbox,
     queue::{Queue, Queued, queue},
-    switch::{ConnId, Output, Switch},
+    switch::{ConnId, NodeId, Output, Switch},
 };
 
 pub(crate) struct Hub {
@@ -25,12 +26,13 @@ pub(crate) struct Hub {
 struct Inner {
     switch: Switch,
     queues: HashMap<ConnId, Arc<Queue>>,
+    outbox: Option<Outbox>,
     next: u64,
 }
 
 impl Hub {
     pub(crate) fn new(origins: &[RelayUrl], limits: &Limits) -> Self {
-        let inner = Inner { switch: Switch::new(origins, limits.clone()), queues: HashMap::new(), next: 0 };
+        let inner = Inner { switch: Switch::new(origins, limits.clone()), queues: HashMap::new(), outbox: None, next: 0 };
         Self { inner: Mutex::new(inner), started: Instant::now(), out_queue: limits.out_queue }
     }
 
@@ -68,8 +70,36 @@ impl Hub {
         self.with(|switch| switch.tick(now));
     }
 
+    /// Makes this relay one of a cluster's; what it says to the others goes into the outbox.
+    pub(crate) fn join_cluster(&self, node: NodeId, outbox: Outbox) {
+        let mut inner = self.lock();
+        inner.switch.join_cluster(node);
+        inner.outbox = Some(outbox);
+    }
+
+    pub(crate) fn peer(&self, bytes: &[u8]) {
+        let now = self.now();
+        self.with(|switch| switch.peer(bytes, now));
+    }
+
+    pub(crate) fn nats_up(&self) {
+        let now = self.now();
+        self.with(|switch| switch.nats_up(now));
+    }
+
+    pub(crate) fn nats_down(&self) {
+        let now = self.now();
+        self.with(|switch| switch.nats_down(now));
+    }
+
+    pub(crate) fn cluster_tick(&self) {
+        let now = self.now();
+        self.with(|switch| switch.cluster_tick(now));
+    }
+
     pub(crate) fn shut_down(&self) {
         self.with(Switch::shut_down);
+        self.lock().outbox = None;
     }
 
     fn with(&self, command: impl FnOnce(&mut Switch)) {
@@ -98,7 +128,11 @@ impl Inner {
                         queue.push(bytes);
                     }
                 }
-                Output::Publish { .. } => {}
+                Output::Publish { to, bytes } => {
+                    if let Some(outbox) = &self.outbox {
+                        outbox.push(to, bytes);
+                    }
+                }
                 Output::Disconnect { conn } => {
                     if let Some(queue) = self.queues.remove(&conn) {
                         queue.finish();

@@ -28,6 +28,7 @@ mod config;
 mod handshake;
 mod hub;
 pub mod limits;
+mod nats;
 mod network;
 mod queue;
 mod server;
@@ -35,4 +36,5 @@ mod session;
 pub mod switch;
 
 pub use config::{Config, RelayError, TlsFiles};
+pub use nats::{NatsConfig, NatsCredentials, NatsError, NatsPrefix, NatsUrl};
 pub use server::Relay;

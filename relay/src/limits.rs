@@ -75,6 +75,8 @@ pub const MAX_NODES: usize = 256;
 pub const MAX_NODE_MESSAGE: usize = MAX_FRAME + 256;
 /// Bytes queued for NATS; what comes on top is dropped, and ends the circuits it belongs to.
 pub const NODE_QUEUE: usize = 16 * 1024 * 1024;
+/// Messages from NATS that wait to be taken; what comes on top is dropped, as above.
+pub const NODE_INBOX: usize = 4_096;
 /// How far another relay's clock may be ahead before its count of time is not followed.
 pub const MAX_CLOCK_AHEAD: Duration = Duration::from_secs(60 * 60);
 

@@ -26,7 +26,7 @@ fn run(args: args::Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async {
         let stop = stop_signal().context("cannot listen for signals")?;
-        let relay = Relay::bind(args.config(output::log)).await?;
+        let relay = Relay::bind(args.config(output::log)?).await?;
         output::listening(relay.origin().origin());
         relay
             .serve(async {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use countersign_core::relay::RelayUrl;
+use rand_core::{OsRng, RngCore as _};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -20,8 +21,10 @@ use crate::{
     config::{Config, RelayError, acceptor, default_origins},
     handshake,
     hub::Hub,
-    limits::Limits,
+    limits::{Limits, NODE_QUEUE},
+    nats::{Nats, outbox},
     session,
+    switch::NodeId,
 };
 
 const TICK: Duration = Duration::from_secs(1);
@@ -34,6 +37,7 @@ pub struct Relay {
     address: SocketAddr,
     origin: RelayUrl,
     shared: Arc<Shared>,
+    nats: Option<Nats>,
     log: fn(&str),
 }
 
@@ -60,7 +64,18 @@ impl Relay {
         let origins = if config.origins.is_empty() { default_origins(address, tls.is_some())? } else { config.origins };
         let origin = origins.first().cloned().ok_or(missing)?;
         let hub = Hub::new(&origins, &config.limits);
-        Ok(Self { listener, address, origin, shared: Arc::new(Shared { hub, tls, limits: config.limits }), log: config.log })
+        let nats = match &config.nats {
+            Some(nats) => {
+                let mut id = [0; 16];
+                OsRng.fill_bytes(&mut id);
+                let node = NodeId::from_bytes(id);
+                let (outbox, outgoing) = outbox(NODE_QUEUE);
+                hub.join_cluster(node, outbox);
+                Some(Nats::start(nats, node, outgoing, config.log).await?)
+            }
+            None => None,
+        };
+        Ok(Self { listener, address, origin, shared: Arc::new(Shared { hub, tls, limits: config.limits }), nats, log: config.log })
     }
 
     /// Where it listens, with the real port.
@@ -78,7 +93,11 @@ impl Relay {
     /// Serves until `shutdown` is ready, then tells every connection, waits for at most `close_timeout` until all have read
     /// it, and returns.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, shared, log, .. } = self;
+        let Self { listener, shared, nats, log, .. } = self;
+        let cluster = nats.map(|nats| {
+            let shared = Arc::clone(&shared);
+            tokio::spawn(async move { nats.run(&shared.hub).await })
+        });
         let admission = Admission::new(shared.limits.max_connections, shared.limits.max_connections_per_ip);
         let mut connections = JoinSet::new();
         let mut tick = interval(TICK);
@@ -114,6 +133,10 @@ impl Relay {
         let drain = async { while connections.join_next().await.is_some() {} };
         if timeout(shared.limits.close_timeout, drain).await.is_err() {
             log("some connections did not close in time and were cut");
+        }
+        if let Some(cluster) = cluster {
+            // It ends by itself once the goodbye to the others is sent.
+            let _ = timeout(shared.limits.close_timeout, cluster).await;
         }
         // Dropping the set cuts the rest.
     }
