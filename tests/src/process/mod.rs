@@ -1,6 +1,8 @@
 //! The real programs as processes on loopback sockets: built once, driven by what they print, never by waiting a fixed time.
 
 mod child;
+mod front;
+mod nats;
 mod phone;
 mod relay;
 mod setting;
@@ -12,6 +14,8 @@ use std::{
 };
 
 pub use child::{Ended, Running};
+pub use front::Front;
+pub use nats::NatsServer;
 pub use phone::PhoneFolder;
 pub use relay::RelayProcess;
 pub use setting::{Setting, URI};

@@ -34,6 +34,15 @@ impl RelayProcess {
     pub fn with(args: &[&str]) -> Self {
         let mut command = Command::new(program("countersign-relay"));
         command.args(args);
+        Self::run(command)
+    }
+
+    /// Starts this command, which runs one.
+    ///
+    /// # Panics
+    /// If it does not say that it listens.
+    #[must_use]
+    pub fn run(command: Command) -> Self {
         let mut running = Running::start(command);
         let line = running.wait_for_line("listening on ");
         Self { url: line.trim_start_matches("listening on ").to_owned(), running }
@@ -43,6 +52,14 @@ impl RelayProcess {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Waits until it says this on standard error.
+    ///
+    /// # Panics
+    /// As [`Running::wait_for`].
+    pub fn wait_for(&mut self, text: &str) {
+        self.running.wait_for(text);
     }
 
     /// Kills it and gives the address, for a successor.

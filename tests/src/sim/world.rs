@@ -444,6 +444,7 @@ impl World {
                 self.travel(leg, conn, &bytes);
             }
             SwitchOutput::Disconnect { conn } => self.lose(conn),
+            SwitchOutput::Publish { .. } => panic!("one relay has nobody to talk to"),
         }
     }
 
