@@ -46,6 +46,12 @@ impl NatsServer {
         &self.address
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.running.id()
+    }
+
     /// Kills it; gives how to start a successor at the same place.
     #[must_use]
     pub fn kill(self) -> (String, Vec<String>) {
