@@ -3,7 +3,11 @@
 use countersign_core::relay::{CloseReason, Frame, RELAY_CIRCUIT, Ticket};
 
 use super::{
-    super::super::tests::{ORIGINS, address, mailbox_key, prove, ticket},
+    super::{
+        super::tests::{ORIGINS, address, mailbox_key, prove, ticket},
+        NodeId,
+        wire::{Body, Message},
+    },
     net::{At, Net},
 };
 use crate::limits::Limits;
@@ -356,4 +360,47 @@ fn what_is_no_message_does_nothing() {
         net.nodes[0].switch.peer(&bytes, net.now);
     }
     assert_eq!(net.nodes[0].switch.peers(), Some(crate::limits::MAX_NODES));
+}
+
+#[test]
+fn a_relay_that_missed_something_says_so_until_it_is_heard() {
+    let mut net = Net::new(2, 1, Limits::default());
+    let (phone, ci) = joined(&mut net);
+    // The answer is lost, and so is what relay 1 says when the next one shows it.
+    let mut lost = [false; 2];
+    net.loses = Box::new(move |_, from, _| !std::mem::replace(&mut lost[from], true));
+    net.send(phone, &Frame::Data { circuit: RELAY_CIRCUIT, tail: b"lost" });
+    net.send(phone, &Frame::Data { circuit: RELAY_CIRCUIT, tail: b"too late" });
+    net.carry();
+    net.expect(ci, &[close(5, CloseReason::PeerGone)]);
+    net.expect(phone, &[]);
+    net.run(2_500);
+    net.expect(phone, &[close(RELAY_CIRCUIT, CloseReason::PeerGone)]);
+    net.check();
+}
+
+#[test]
+fn a_relay_that_does_not_answer_is_not_waited_for() {
+    let mut net = Net::new(1, 1, Limits::default());
+    let ci = net.connect(0);
+    net.open(ci, 1, &ticket(), &mailbox_key(1), b"m1");
+    net.run(1_000);
+    net.expect(ci.0, &[Frame::Waiting { circuit: 1 }]);
+    // It is there and has the phone, and takes no OPEN.
+    let from = NodeId::from_bytes([9; 16]);
+    let says = |net: &mut Net, body| {
+        net.nodes[0].switch.peer(&Message { from, stamp: 1, body }.encode(), net.now);
+        net.carry();
+    };
+    says(&mut net, Body::Up { mailbox: address(&mailbox_key(1)), stamp: 1, holder: from });
+    let mut passed = 0;
+    while net.seen[&ci.0].frames.is_empty() {
+        says(&mut net, Body::Ping { epoch: 1, last: 0, follows: 1 });
+        net.run(1_000);
+        passed += 1;
+        assert!(passed < 10);
+    }
+    net.expect(ci.0, &[close(1, CloseReason::PeerGone)]);
+    assert!(passed >= 5);
+    assert_eq!(net.nodes[0].switch.shared_with(from), [0; 0]);
 }
