@@ -6,6 +6,7 @@ use countersign_core::relay::{RelayUrl, RelayUrlError};
 
 use crate::{
     limits::Limits,
+    nats::{NatsConfig, NatsError},
     proxy::Trusted,
     push::{PushConfig, PushKeysError},
     tls::{TlsError, TlsFiles},
@@ -22,6 +23,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// To wake phones that are away; without, they are not.
     pub push: Option<PushConfig>,
+    /// To be one of several relays that serve the same phones and jobs.
+    pub nats: Option<NatsConfig>,
     /// The limits.
     pub limits: Limits,
     /// The proxies that may say who their clients are.
@@ -62,6 +65,9 @@ pub enum RelayError {
     /// Certificate and key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The relay cannot be joined to others as configured.
+    #[error("cannot use NATS as configured: {0}")]
+    Nats(#[from] NatsError),
 }
 
 impl Default for Config {
@@ -71,6 +77,7 @@ impl Default for Config {
             origins: Vec::new(),
             tls: None,
             push: None,
+            nats: None,
             limits: Limits::default(),
             proxies: Trusted::default(),
             admin: None,

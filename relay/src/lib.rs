@@ -28,6 +28,7 @@ mod config;
 mod engine;
 pub mod limits;
 mod metrics;
+mod nats;
 mod network;
 pub mod program;
 pub mod proxy;
@@ -40,6 +41,7 @@ pub mod tls;
 mod websocket;
 
 pub use config::{Config, RelayError};
+pub use nats::{NatsConfig, NatsCredentials, NatsError, NatsPrefix, NatsUrl};
 pub use program::run;
 pub use push::{PushConfig, PushKeys, PushKeysError, Target};
 pub use server::Relay;

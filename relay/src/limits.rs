@@ -79,6 +79,30 @@ pub const MAX_OPEN_RATE_TABLE: usize = 65_536;
 pub const MAX_INCOMING_PER_SECOND: usize = 32 * 1024;
 /// Bytes queued for one connection; a reader that falls behind further is cut.
 pub const OUT_QUEUE: usize = 64 * 1024;
+/// How often a relay of a cluster says that it is there, and to those it shares circuits with, how far its messages went.
+pub const NODE_HEARTBEAT: Duration = Duration::from_secs(2);
+/// Silence after which a relay of the cluster is taken for gone.
+pub const NODE_SILENCE: Duration = Duration::from_secs(6);
+/// How long the relays of a cluster are asked for a phone before it is taken for away.
+pub const FIND_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the others may still answer once one relay said that it has the phone.
+pub const FIND_GRACE: Duration = Duration::from_millis(200);
+/// How often they are asked again for a phone that something waits for.
+pub const FIND_AGAIN: Duration = Duration::from_secs(5);
+/// How soon they are asked again when a relay could not deliver for the moment.
+pub const FIND_RETRY: Duration = Duration::from_secs(1);
+/// How long another relay may take to say what became of an OPEN or MEET that was given to it.
+pub const PEER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most relays of a cluster, this one not counted; the messages of others are ignored.
+pub const MAX_NODES: usize = 256;
+/// Longest message between relays, in bytes: a frame and what goes around it.
+pub const MAX_NODE_MESSAGE: usize = MAX_FRAME + 256;
+/// Bytes queued for NATS; what comes on top is dropped, and ends the circuits it belongs to.
+pub const NODE_QUEUE: usize = 16 * 1024 * 1024;
+/// Messages from NATS that wait to be taken; what comes on top is dropped, as above.
+pub const NODE_INBOX: usize = 4_096;
+/// How far another relay's clock may be ahead before its count of time is not followed.
+pub const MAX_CLOCK_AHEAD: Duration = Duration::from_secs(60 * 60);
 
 /// Bytes of TLS records and handshake messages kept until they are whole, for one connection.
 pub const MAX_TLS_HELD: usize = 20 * 1024;

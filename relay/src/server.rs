@@ -11,7 +11,7 @@ use std::{
 };
 
 use countersign_core::relay::RelayUrl;
-use rand_core::OsRng;
+use rand_core::{OsRng, RngCore as _};
 use rustix::net::sockopt;
 use tokio::{
     net::TcpListener,
@@ -25,12 +25,13 @@ use crate::{
     admin::{Admin, Asked},
     config::{Config, RelayError, default_origins},
     engine::Engine,
-    limits::{ACCEPT_REST, KERNEL_BUFFER, Limits},
+    limits::{ACCEPT_REST, KERNEL_BUFFER, Limits, NODE_QUEUE},
     metrics::{Counters, Snapshot},
+    nats::{Nats, outbox},
     push::{self, PushKeys, Pusher},
     readiness::{Readiness, State},
     report::{Pauses, Report},
-    switch::{Stats, Wake},
+    switch::{NodeId, Stats, Wake},
     tls::{ServerTls, TlsError},
 };
 
@@ -46,6 +47,7 @@ pub struct Relay {
     admin: Option<Admin>,
     engine: Engine,
     pushing: Option<(Arc<Pusher>, UnboundedReceiver<Wake>)>,
+    nats: Option<Nats>,
     limits: Limits,
     shared: Arc<Shared>,
 }
@@ -111,8 +113,19 @@ impl Relay {
             }
             None => None,
         };
+        let nats = match &config.nats {
+            Some(nats) => {
+                let mut id = [0; 16];
+                OsRng.fill_bytes(&mut id);
+                let node = NodeId::from_bytes(id);
+                let (outbox, outgoing) = outbox(NODE_QUEUE);
+                engine.joins_cluster(node, outbox);
+                Some(Nats::start(nats, node, outgoing).await?)
+            }
+            None => None,
+        };
         let shared = Shared { tls, readiness: Readiness::default(), counters, counts: Mutex::default(), started: Instant::now() };
-        Ok(Self { listener, address, origin, admin, engine, pushing, limits: config.limits, shared: Arc::new(shared) })
+        Ok(Self { listener, address, origin, admin, engine, pushing, nats, limits: config.limits, shared: Arc::new(shared) })
     }
 
     /// Where it listens, with the real port.
@@ -148,7 +161,7 @@ impl Relay {
     /// their circuits have ended, for at most the limit `drain` or until `stop` is ready. In the end every connection is told and
     /// has `close_timeout` to read it.
     pub async fn serve_until(self, drain: impl Future<Output = ()>, stop: impl Future<Output = ()>) {
-        let Self { listener, engine, pushing, limits, shared, admin, .. } = self;
+        let Self { listener, engine, pushing, nats, limits, shared, admin, .. } = self;
         // Run to the last moment, and end with this function.
         let mut beside = JoinSet::new();
         let has_admin = admin.is_some();
@@ -158,6 +171,7 @@ impl Relay {
         if let Some((pusher, due)) = pushing {
             beside.spawn(push::run(pusher, due, engine.handle()));
         }
+        let cluster = nats.map(|nats| tokio::spawn(nats.run(engine.handle())));
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut running = Running { engine, tick, report: Some(Report::default()), shared, has_admin };
@@ -168,6 +182,10 @@ impl Relay {
         let closed = unconstrained(poll_fn(|cx| running.turn(cx)));
         if timeout(limits.close_timeout, closed).await.is_err() {
             info!(event = "cut", "some connections did not close in time and were cut");
+        }
+        if let Some(cluster) = cluster {
+            // It ends by itself once the goodbye to the others is sent.
+            let _ = timeout(limits.close_timeout, cluster).await;
         }
         // Dropping the engine cuts the rest.
     }

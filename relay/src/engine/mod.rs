@@ -39,10 +39,11 @@ use self::{
 use crate::{
     limits::{CONNECTION_PRICE, Limits, TLS_CONNECTION_PRICE},
     metrics::Counters,
+    nats::Outbox,
     network::Network,
     proxy::Trusted,
     push::PushKeys,
-    switch::{ConnId, Output, Stats, Switch, Wake},
+    switch::{ConnId, NodeId, Output, Stats, Switch, Wake},
     tls::ServerTls,
     websocket,
 };
@@ -67,6 +68,7 @@ pub(crate) struct Engine {
     handle: Handle,
     /// Takes the wake-ups that are due.
     wakes: Option<UnboundedSender<Wake>>,
+    outbox: Option<Outbox>,
     conns: Slab<Conn>,
     loads: Loads,
     crowd: Crowd,
@@ -114,6 +116,7 @@ impl Engine {
             commands,
             handle,
             wakes: None,
+            outbox: None,
             conns: Slab::new(),
             loads: Loads::new(limits.max_connections_per_ip, limits.max_read_per_second_per_ip),
             crowd: Crowd::default(),
@@ -136,6 +139,12 @@ impl Engine {
     pub(crate) fn wakes_phones(&mut self, keys: Arc<PushKeys>, wakes: UnboundedSender<Wake>) {
         self.switch.seals_with(keys);
         self.wakes = Some(wakes);
+    }
+
+    /// Makes this relay one of a cluster's; what it says to the others goes into the outbox.
+    pub(crate) fn joins_cluster(&mut self, node: NodeId, outbox: Outbox) {
+        self.switch.join_cluster(node);
+        self.outbox = Some(outbox);
     }
 
     /// For what runs beside the engine.
@@ -265,6 +274,8 @@ impl Engine {
         self.goes_away();
         self.switch.shut_down();
         self.dispatch();
+        // Once it is sent, nothing more will come.
+        self.outbox = None;
         let strangers: Vec<_> = self.conns.iter().filter(|(_, conn)| conn.is_stranger()).map(|(_, conn)| conn.id).collect();
         for conn in strangers {
             self.remove(conn);
@@ -359,6 +370,11 @@ impl Engine {
                         if let Some(wakes) = &self.wakes {
                             // Nobody listens only while the relay is being stopped.
                             let _ = wakes.send(*wake);
+                        }
+                    }
+                    Output::Publish { to, bytes } => {
+                        if let Some(outbox) = &self.outbox {
+                            outbox.push(to, bytes);
                         }
                     }
                     Output::Disconnect { conn } => self.close(conn),

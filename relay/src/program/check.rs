@@ -69,6 +69,7 @@ pub(super) fn check(options: &Options, now: u64, max_files: Option<u64>) -> Vec<
     check_origins(options, leaf.as_ref(), &mut findings);
     check_proxies(options, &mut findings);
     check_push(options, &mut findings);
+    check_nats(options, &mut findings);
     check_admin(options, &mut findings);
     check_limits(options, max_files, &mut findings);
     findings.0
@@ -119,6 +120,22 @@ fn check_push(options: &Options, findings: &mut Findings) {
                 findings.problem(error.to_string());
             }
         }
+    }
+}
+
+fn check_nats(options: &Options, findings: &mut Findings) {
+    match options.nats() {
+        Ok(Some(nats)) => {
+            if let Err(error) = nats.options() {
+                findings.problem(error.to_string());
+            }
+        }
+        Ok(None) => {
+            if options.nats_credentials.is_some() || options.nats_ca.is_some() || options.nats_prefix.is_some() {
+                findings.problem("options of NATS are given, but no server: add --nats tls://nats.internal:4222");
+            }
+        }
+        Err(error) => findings.problem(error.to_string()),
     }
 }
 

@@ -145,13 +145,21 @@ fn serve(options: Options) -> Exit {
         }
     };
     runtime.block_on(async {
-        match serve_until_signals(options.config(files)).await {
+        let served = match options.config(files) {
+            Ok(config) => serve_until_signals(config).await,
+            Err(error) => Err(error.into()),
+        };
+        match served {
             Ok(()) => Exit::Success,
             Err(error) => {
                 output::line(&error.to_string());
                 match error {
                     RelayError::Listen { .. } | RelayError::Admin { .. } => Exit::Failed,
-                    RelayError::OriginMissing(_) | RelayError::Origin(_) | RelayError::Tls(_) | RelayError::PushKeys(_) => Exit::BadConfig,
+                    RelayError::OriginMissing(_)
+                    | RelayError::Origin(_)
+                    | RelayError::Tls(_)
+                    | RelayError::PushKeys(_)
+                    | RelayError::Nats(_) => Exit::BadConfig,
                 }
             }
         }

@@ -12,7 +12,7 @@ use serde::{
 
 use super::log::{LogFormat, LogLevel};
 use crate::{
-    Config, PushConfig,
+    Config, NatsConfig, NatsCredentials, NatsError, NatsPrefix, NatsUrl, PushConfig,
     limits::{self, Limits},
     proxy::Trusted,
     tls::TlsFiles,
@@ -62,6 +62,20 @@ options! {
     /// For tests: wake-ups may go to http and to private addresses
     #[arg(long, env = "COUNTERSIGN_RELAY_PUSH_ALLOW_PRIVATE", hide = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "true|false", action = ArgAction::Set)]
     push_allow_private: bool,
+    /// Join other relays through this NATS server, nats://HOST:PORT or tls://HOST:PORT; may be repeated. All of them need the same origin
+    #[arg(long, env = "COUNTERSIGN_RELAY_NATS", hide_env_values = true, value_name = "URL", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
+    nats: Vec<NatsUrl>,
+    /// What NATS knows this relay by: USER:PASSWORD, a token, or a .creds file of NATS
+    #[arg(long, env = "COUNTERSIGN_RELAY_NATS_CREDENTIALS", hide_env_values = true, value_name = "FILE")]
+    nats_credentials: PathBuf,
+    /// Certificates to trust for tls:// instead of the system's, PEM
+    #[arg(long, env = "COUNTERSIGN_RELAY_NATS_CA", hide_env_values = true, value_name = "FILE")]
+    nats_ca: PathBuf,
+    /// What subjects at NATS begin with; the same for all relays of a cluster [default: countersign]
+    #[arg(long, env = "COUNTERSIGN_RELAY_NATS_PREFIX", hide_env_values = true, value_name = "PREFIX")]
+    #[serde(deserialize_with = "prefix")]
+    nats_prefix: NatsPrefix,
     /// Network whose proxies may say who their clients are (X-Forwarded-For); may be repeated
     #[arg(long, env = "COUNTERSIGN_RELAY_TRUSTED_PROXY", hide_env_values = true, value_name = "CIDR", value_delimiter = ',', value_parser = parse_network)]
     #[serde(deserialize_with = "networks")]
@@ -101,22 +115,33 @@ options! {
 
 impl Options {
     /// What a relay is started with, defaults filled in, when `files` may be open.
-    pub(super) fn config(&self, files: usize) -> Config {
+    ///
+    /// # Errors
+    /// Those of reading the credentials for NATS.
+    pub(super) fn config(&self, files: usize) -> Result<Config, NatsError> {
         let pem = self.tls_cert.clone().zip(self.tls_key.clone());
-        Config {
+        Ok(Config {
             listen: self.listen(),
             origins: self.origin.clone().unwrap_or_default(),
             tls: pem.map(|(cert, key)| TlsFiles { cert, key }),
             push: self.push(),
+            nats: self.nats()?,
             limits: self.limits().within_files(files),
             proxies: Trusted::new(self.trusted_proxy.clone().unwrap_or_default(), self.proxy_protocol.unwrap_or_default()),
             admin: self.admin,
-        }
+        })
     }
 
     pub(super) fn push(&self) -> Option<PushConfig> {
         let (keys, contact) = self.push_keys.clone().zip(self.push_contact.clone())?;
         Some(PushConfig { keys, contact, allow_private: self.push_allow_private.unwrap_or_default() })
+    }
+
+    pub(super) fn nats(&self) -> Result<Option<NatsConfig>, NatsError> {
+        let Some(urls) = self.nats.clone().filter(|urls| !urls.is_empty()) else { return Ok(None) };
+        let credentials = self.nats_credentials.as_deref().map(NatsCredentials::read).transpose()?;
+        let prefix = self.nats_prefix.clone().unwrap_or_default();
+        Ok(Some(NatsConfig { urls, prefix, credentials, roots: self.nats_ca.clone() }))
     }
 
     pub(super) fn listen(&self) -> SocketAddr {
@@ -165,6 +190,10 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_time(&text).map(Some).map_err(D::Error::custom)
+}
+
+fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NatsPrefix>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
 /// In a file, what may be repeated is a string or a list of strings.
@@ -216,14 +245,14 @@ mod tests {
         let line = Options { listen: Some("127.0.0.1:1".parse().unwrap()), origin: None, ..Options::default() };
         let both = line.or(file);
         assert_eq!((both.listen().port(), both.limits().max_waiting), (1, 7));
-        assert_eq!(both.config(usize::MAX).origins.len(), 2);
+        assert_eq!(both.config(usize::MAX).unwrap().origins.len(), 2);
         assert_eq!(both.limits().max_rendezvous, limits::MAX_RENDEZVOUS);
     }
 
     #[test]
     fn one_is_a_list_of_one() {
         let options = from_file("origin = 'wss://relay.example.org'\ntrusted-proxy = '127.0.0.1'\nproxy-protocol = true\ndrain = '2m'");
-        let config = options.config(usize::MAX);
+        let config = options.config(usize::MAX).unwrap();
         assert_eq!(config.origins.len(), 1);
         assert!(config.proxies.contains("127.0.0.1".parse().unwrap()) && config.proxies.proxy_protocol);
         assert_eq!(config.limits.drain, Duration::from_secs(120));
@@ -246,12 +275,13 @@ mod tests {
             let help = command.get_arguments().find(|arg| arg.get_id() == name).unwrap().get_help().unwrap().to_string();
             help.split_once("[default: ").unwrap().1.trim_end_matches(']').to_owned()
         };
-        let config = Options::default().config(usize::MAX);
+        let config = Options::default().config(usize::MAX).unwrap();
         assert_eq!(help("listen"), config.listen.to_string());
         assert_eq!(parse_time(&help("drain")), Ok(config.limits.drain));
         assert_eq!(help("max_connections"), config.limits.max_connections.to_string());
         assert_eq!(help("max_connections_per_ip"), config.limits.max_connections_per_ip.to_string());
         assert_eq!(help("max_waiting"), config.limits.max_waiting.to_string());
+        assert_eq!(help("nats_prefix"), NatsPrefix::default().to_string());
         assert_eq!(help("max_rendezvous"), config.limits.max_rendezvous.to_string());
         let level = |level| clap::ValueEnum::to_possible_value(&level).unwrap().get_name().to_owned();
         assert_eq!(help("log_level"), level(Options::default().log_level()));

@@ -4,19 +4,35 @@ use std::collections::HashMap;
 
 use countersign_core::relay::{Circuit as Number, CloseReason, ErrorCode, Frame, Mailbox, TicketId};
 
-use super::{ConnId, Switch, connection::Slot};
+use super::{ConnId, Switch, cluster::RemoteEnd, connection::Slot};
 
 /// Names a circuit inside the switch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct CircuitId(u64);
 
-/// One end: the connection and its number there.
+/// An end that is connected to this relay: the connection and its number there.
 pub(super) type End = (ConnId, Number);
+
+/// One side of a circuit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Connected to this relay.
+    Local(End),
+    /// Connected to another relay of the cluster.
+    Remote(RemoteEnd),
+}
+
+impl Side {
+    /// Whether it is on this connection.
+    pub(super) fn is_on(&self, conn: ConnId) -> bool {
+        matches!(self, Self::Local((own, _)) if *own == conn)
+    }
+}
 
 /// A joined circuit.
 pub(super) struct Circuit {
     /// Who opened it, and who answers.
-    pub(super) ends: (End, End),
+    pub(super) ends: (Side, Side),
     /// The mailbox and ticket of an OPEN; none for a MEET.
     pub(super) ticket: Option<(Mailbox, TicketId)>,
     /// Messages that may still pass.
@@ -33,6 +49,11 @@ pub(super) struct Circuits {
 }
 
 impl Circuits {
+    #[cfg(test)]
+    pub(super) fn sides(&self) -> impl Iterator<Item = Side> {
+        self.table.values().flat_map(|circuit| [circuit.ends.0, circuit.ends.1])
+    }
+
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
@@ -48,7 +69,7 @@ impl Switch {
             let circuit = self.circuits.table.get(&id)?;
             let (to, ticket_id) = circuit.ticket?;
             // A connection may open a circuit to itself: only the answering end counts.
-            (to == *mailbox && circuit.ends.1 == (phone, number)).then_some((id, ticket_id))
+            (to == *mailbox && circuit.ends.1 == Side::Local((phone, number))).then_some((id, ticket_id))
         };
         connection.slots.iter().filter_map(ticket).collect()
     }
@@ -57,9 +78,14 @@ impl Switch {
     pub(super) fn join(&mut self, circuit: Circuit) {
         let id = CircuitId(self.circuits.next);
         self.circuits.next += 1;
-        for (conn, number) in [circuit.ends.0, circuit.ends.1] {
-            if let Some(connection) = self.connections.get_mut(&conn) {
-                connection.slots.set(number, Slot::Joined(id));
+        for side in [circuit.ends.0, circuit.ends.1] {
+            match side {
+                Side::Local((conn, number)) => {
+                    if let Some(connection) = self.connections.get_mut(&conn) {
+                        connection.slots.set(number, Slot::Joined(id));
+                    }
+                }
+                Side::Remote(end) => self.share_circuit(end, id),
             }
         }
         if let Some(home) = circuit.ticket.and_then(|(mailbox, _)| self.homes.get_mut(&mailbox)) {
@@ -70,18 +96,27 @@ impl Switch {
     }
 
     /// Ends a circuit and tells both ends, or only the other one if one of them ended it.
-    pub(super) fn end_circuit(&mut self, id: CircuitId, reason: CloseReason, by: Option<End>) {
+    pub(super) fn end_circuit(&mut self, id: CircuitId, reason: CloseReason, by: Option<Side>) {
         let Some(circuit) = self.circuits.table.remove(&id) else { return };
         self.stats.closes.count(reason);
         if let Some(home) = circuit.ticket.and_then(|(mailbox, _)| self.homes.get_mut(&mailbox)) {
             home.circuits = home.circuits.saturating_sub(1);
         }
-        for end in [circuit.ends.0, circuit.ends.1] {
-            let (conn, number) = end;
-            self.drop_slot(conn, number);
-            self.freed(conn);
-            if by != Some(end) && self.connections.contains_key(&conn) {
-                self.send(conn, &Frame::Close { circuit: number, reason });
+        for side in [circuit.ends.0, circuit.ends.1] {
+            match side {
+                Side::Local((conn, number)) => {
+                    self.drop_slot(conn, number);
+                    self.freed(conn);
+                    if by != Some(side) && self.connections.contains_key(&conn) {
+                        self.send(conn, &Frame::Close { circuit: number, reason });
+                    }
+                }
+                Side::Remote(end) => {
+                    self.unshare(end);
+                    if by != Some(side) {
+                        self.close_at_peer(end, reason);
+                    }
+                }
             }
         }
     }
@@ -95,8 +130,14 @@ impl Switch {
             // Already closed by the other end.
             None => return Ok(()),
         };
-        let Some(circuit) = self.circuits.table.get_mut(&id) else { return Ok(()) };
-        let other = if circuit.ends.0 == (conn, number) { circuit.ends.1 } else { circuit.ends.0 };
+        self.pass_on(id, Side::Local((conn, number)), tail);
+        Ok(())
+    }
+
+    /// Gives a message of one side to the other one, as far as the circuit's limits go.
+    pub(super) fn pass_on(&mut self, id: CircuitId, from: Side, tail: &[u8]) {
+        let Some(circuit) = self.circuits.table.get_mut(&id) else { return };
+        let other = if circuit.ends.0 == from { circuit.ends.1 } else { circuit.ends.0 };
         let length = u32::try_from(tail.len()).unwrap_or(u32::MAX);
         match (circuit.messages_left.checked_sub(1), circuit.bytes_left.checked_sub(length)) {
             (Some(messages), Some(bytes)) => {
@@ -104,10 +145,12 @@ impl Switch {
                 circuit.bytes_left = bytes;
                 self.stats.frames_forwarded += 1;
                 self.stats.bytes_forwarded += u64::from(length);
-                self.send(other.0, &Frame::Data { circuit: other.1, tail });
+                match other {
+                    Side::Local((conn, circuit)) => self.send(conn, &Frame::Data { circuit, tail }),
+                    Side::Remote(end) => self.data_to_peer(end, tail),
+                }
             }
             _ => self.end_circuit(id, CloseReason::Limit, None),
         }
-        Ok(())
     }
 }

@@ -62,6 +62,7 @@ impl Switch {
         self.circuits = Circuits::default();
         self.waiting = Waiting::new(&self.limits);
         self.meetings = Meetings::new(&self.limits);
+        self.leave_cluster();
         self.freed.clear();
     }
 

@@ -13,6 +13,8 @@ pub(super) struct Home {
     pub(super) conn: ConnId,
     pub(super) deny: Box<[TicketId]>,
     pub(super) circuits: usize,
+    /// When it was proven, as the cluster counts time; 0 without a cluster.
+    pub(super) stamp: u64,
 }
 
 impl Switch {
@@ -54,7 +56,8 @@ impl Switch {
             }
             _ => {
                 self.evict(&mailbox);
-                self.homes.insert(mailbox, Home { conn, deny: deny.into(), circuits: 0 });
+                let stamp = self.announce_mailbox(&mailbox, now);
+                self.homes.insert(mailbox, Home { conn, deny: deny.into(), circuits: 0, stamp });
             }
         }
         self.stats.proofs_good += 1;
@@ -66,7 +69,7 @@ impl Switch {
     }
 
     /// The newest connection wins: the old one is usually dead and only not known to be.
-    fn evict(&mut self, mailbox: &Mailbox) {
+    pub(super) fn evict(&mut self, mailbox: &Mailbox) {
         for (id, _) in self.circuits_to(mailbox) {
             self.end_circuit(id, CloseReason::PeerGone, None);
         }

@@ -4,6 +4,7 @@
 //! nothing about a connection that is gone, except how often a ticket was used in the last hour and which rendezvous are burnt.
 
 mod circuit;
+mod cluster;
 mod connection;
 mod denied;
 mod drain;
@@ -38,7 +39,8 @@ use crate::{
     limits::{Limits, MAX_INCOMING_PER_SECOND},
     push::{PushKeys, Target},
 };
-use circuit::Circuits;
+use circuit::{Circuits, Side};
+use cluster::Cluster;
 use connection::{Connection, Slot};
 use denied::Denied;
 use drain::Phase;
@@ -49,6 +51,8 @@ use waiting::Waiting;
 use wake::Wakes;
 
 pub use stats::{Errors, Reasons, Stats};
+
+pub use cluster::{NodeId, To};
 
 /// Names a connection; the shell never uses a number twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,6 +75,13 @@ pub enum Output {
     },
     /// Wake a phone, and call [`Switch::woken`] with what came of it.
     Wake(Box<Wake>),
+    /// Send a message to other relays of the cluster; the messages to one of them keep their order.
+    Publish {
+        /// To whom.
+        to: To,
+        /// The message, at most [`crate::limits::MAX_NODE_MESSAGE`] bytes.
+        bytes: Vec<u8>,
+    },
 }
 
 /// A wake-up that is due.
@@ -97,6 +108,7 @@ pub struct Switch {
     rates: OpenRates,
     push: Option<Arc<PushKeys>>,
     wakes: Wakes,
+    cluster: Option<Box<Cluster>>,
     outputs: VecDeque<Output>,
     phase: Phase,
     /// Connections that lost a circuit during this command, in a drain.
@@ -119,6 +131,7 @@ impl Switch {
             rates: OpenRates::new(limits.max_open_rate_table),
             push: None,
             wakes: Wakes::new(&limits),
+            cluster: None,
             outputs: VecDeque::new(),
             phase: Phase::Running,
             freed: Vec::new(),
@@ -222,6 +235,7 @@ impl Switch {
         for mailbox in proven {
             self.deliver_waiting(&mailbox, now);
         }
+        self.cluster_tick(now);
         self.end_freed();
     }
 
@@ -251,9 +265,9 @@ impl Switch {
         }
         for (number, slot) in connection.slots.iter() {
             match slot {
-                Slot::Joined(id) => self.end_circuit(id, CloseReason::PeerGone, Some((conn, number))),
-                Slot::Waiting(mailbox) => self.waiting.remove(&mailbox, conn, number),
-                Slot::Meeting(rendezvous) => self.meetings.remove(&rendezvous),
+                Slot::Joined(id) => self.end_circuit(id, CloseReason::PeerGone, Some(Side::Local((conn, number)))),
+                Slot::Waiting(mailbox) => self.withdraw_open(&mailbox, (conn, number)),
+                Slot::Meeting(rendezvous) => self.withdraw_meet(&rendezvous),
             }
         }
     }
@@ -261,9 +275,9 @@ impl Switch {
     /// Closes a circuit for an end: whatever state it is in, it is over.
     fn close(&mut self, conn: ConnId, number: Circuit, reason: CloseReason) {
         match self.slot(conn, number) {
-            Some(Slot::Joined(id)) => self.end_circuit(id, reason, Some((conn, number))),
-            Some(Slot::Waiting(mailbox)) => self.waiting.remove(&mailbox, conn, number),
-            Some(Slot::Meeting(rendezvous)) => self.meetings.remove(&rendezvous),
+            Some(Slot::Joined(id)) => self.end_circuit(id, reason, Some(Side::Local((conn, number)))),
+            Some(Slot::Waiting(mailbox)) => self.withdraw_open(&mailbox, (conn, number)),
+            Some(Slot::Meeting(rendezvous)) => self.withdraw_meet(&rendezvous),
             // Both ends may close at the same time.
             None => {}
         }

@@ -10,7 +10,7 @@ use rand_chacha::{
     rand_core::{RngCore as _, SeedableRng as _},
 };
 
-use super::{ConnId, Output, Phase, Slot, Switch};
+use super::{ConnId, Output, Phase, Side, Slot, Switch};
 use crate::limits::Limits;
 
 const ORIGIN: &str = "ws://localhost:7700";
@@ -27,7 +27,9 @@ impl Switch {
             joined += connection.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Joined(_))).count();
             waiting += connection.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Waiting(_))).count();
         }
-        assert_eq!(joined, 2 * self.circuits.len());
+        let remote = self.circuits.sides().filter(|side| matches!(side, Side::Remote(_))).count();
+        assert_eq!(joined + remote, 2 * self.circuits.len());
+        assert_eq!(remote, self.shared_circuits());
         assert_eq!((waiting, waiting), (self.waiting.len(), self.waiting.count()));
         if self.phase != Phase::Running {
             assert!(self.connections.values().all(|connection| !connection.slots.is_empty()) && waiting == 0);
@@ -132,6 +134,7 @@ impl Chaos {
                 }
                 Output::Disconnect { conn } => self.conns.retain(|(other, _)| *other != conn),
                 Output::Wake(_) => panic!("this switch has no keys to wake anybody with"),
+                Output::Publish { .. } => panic!("a message to others, of whom there are none"),
             }
         }
     }

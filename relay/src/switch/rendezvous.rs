@@ -9,7 +9,8 @@ use countersign_core::{
 
 use super::{
     ConnId, Switch,
-    circuit::{Circuit, End},
+    circuit::{Circuit, End, Side},
+    cluster::RemoteEnd,
     connection::Slot,
     drain::Phase,
     milliseconds,
@@ -19,17 +20,22 @@ use crate::{
     network::{Network, PerNetwork},
 };
 
-enum State {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
     /// One end is here.
     Waiting { end: End, role: Role },
+    /// The laptop is here, and the relay of the other end was told so; its answer is awaited.
+    Joining { end: End, with: RemoteEnd },
     /// Both ends met.
     Burnt,
 }
 
-struct Meeting {
-    state: State,
+pub(super) struct Meeting {
+    pub(super) state: State,
     since: u64,
     network: Network,
+    /// When it began, as the cluster counts time; 0 without a cluster.
+    pub(super) stamp: u64,
 }
 
 /// All rendezvous in use or burnt.
@@ -61,7 +67,7 @@ impl Meetings {
         }
     }
 
-    fn meet(&mut self, rendezvous: Rendezvous, end: End, role: Role, network: Network, mono: u64) -> Met {
+    fn meet(&mut self, rendezvous: Rendezvous, (end, role): (End, Role), network: Network, mono: u64, stamp: u64) -> Met {
         if let Some(meeting) = self.table.get_mut(&rendezvous) {
             return match meeting.state {
                 State::Waiting { end: other, role: other_role } if other_role != role => {
@@ -82,14 +88,14 @@ impl Meetings {
             None
         };
         self.per_network.add_many(network, 1);
-        self.table.insert(rendezvous, Meeting { state: State::Waiting { end, role }, since: mono, network });
+        self.table.insert(rendezvous, Meeting { state: State::Waiting { end, role }, since: mono, network, stamp });
         Met::Waits(gave_way)
     }
 
     /// One of the network with the most of them is forgotten; if somebody waits there, that end is given.
     fn make_room(&mut self, newcomer: Network) -> Option<Option<End>> {
         let fullest = self.per_network.greedier_than(newcomer)?;
-        let theirs = self.table.iter().filter(|(_, meeting)| meeting.network == fullest);
+        let theirs = self.table.iter().filter(|(_, meeting)| meeting.network == fullest && !matches!(meeting.state, State::Joining { .. }));
         // What is burnt protects somebody.
         let (rendezvous, meeting) = theirs.min_by_key(|(_, meeting)| (matches!(meeting.state, State::Burnt), meeting.since))?;
         let (rendezvous, end) = (*rendezvous, if let State::Waiting { end, .. } = meeting.state { Some(end) } else { None });
@@ -108,14 +114,37 @@ impl Meetings {
         self.table.len()
     }
 
+    pub(super) fn at(&mut self, rendezvous: &Rendezvous) -> Option<&mut Meeting> {
+        self.table.get_mut(rendezvous)
+    }
+
+    /// Both ends met, or may have: nobody else meets here.
+    pub(super) fn burn(&mut self, rendezvous: &Rendezvous, mono: u64) {
+        if let Some(meeting) = self.table.get_mut(rendezvous) {
+            meeting.state = State::Burnt;
+            meeting.since = mono;
+        }
+    }
+
+    /// Those with one end, with its role and stamp.
+    pub(super) fn lonely(&self) -> impl Iterator<Item = (Rendezvous, Role, u64)> {
+        self.table.iter().filter_map(|(rendezvous, meeting)| match meeting.state {
+            State::Waiting { role, .. } => Some((*rendezvous, role, meeting.stamp)),
+            State::Joining { .. } | State::Burnt => None,
+        })
+    }
+
     /// Forgets burnt ones, ends waits that took too long, and says which.
     pub(super) fn expire(&mut self, mono: u64) -> Vec<End> {
         let over = |meeting: &Meeting| mono.saturating_sub(meeting.since) >= self.ttl;
         let over: Vec<_> = self.table.iter().filter(|(_, meeting)| over(meeting)).map(|(rendezvous, _)| *rendezvous).collect();
         let mut ends = Vec::new();
         for rendezvous in over {
-            if let Some(Meeting { state: State::Waiting { end, .. }, .. }) = self.table.get(&rendezvous) {
-                ends.push(*end);
+            match self.table.get(&rendezvous).map(|meeting| meeting.state) {
+                Some(State::Waiting { end, .. }) => ends.push(end),
+                // Ends with the answer, which has a time limit of its own.
+                Some(State::Joining { .. }) => continue,
+                Some(State::Burnt) | None => {}
             }
             self.remove(&rendezvous);
         }
@@ -133,21 +162,30 @@ impl Switch {
             self.refuse_meet(end, CloseReason::Limit);
             return Ok(());
         }
-        match self.meetings.meet(rendezvous, end, role, connection.network, now.mono) {
+        let network = connection.network;
+        let stamp = self.stamp(now);
+        let met = self.meetings.meet(rendezvous, (end, role), network, now.mono, stamp);
+        if matches!(met, Met::Waits(_) | Met::With(_))
+            && let Some(connection) = self.connections.get_mut(&conn)
+        {
+            connection.known = true;
+        }
+        match met {
             Met::Waits(gave_way) => {
-                connection.known = true;
-                connection.slots.set(number, Slot::Meeting(rendezvous));
+                if let Some(connection) = self.connections.get_mut(&conn) {
+                    connection.slots.set(number, Slot::Meeting(rendezvous));
+                }
                 if let Some((other, circuit)) = gave_way {
                     self.drop_slot(other, circuit);
                     self.refuse_meet((other, circuit), CloseReason::Limit);
                 }
+                self.seek(rendezvous, role, stamp);
             }
             Met::Taken => self.refuse_meet(end, CloseReason::RendezvousTaken),
             Met::Full => self.refuse_meet(end, CloseReason::Limit),
             Met::With(other) => {
-                connection.known = true;
                 self.join(Circuit {
-                    ends: (other, end),
+                    ends: (Side::Local(other), Side::Local(end)),
                     ticket: None,
                     messages_left: self.limits.max_messages_per_circuit,
                     bytes_left: self.limits.max_bytes_per_circuit,

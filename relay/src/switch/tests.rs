@@ -16,7 +16,7 @@ use super::{ConnId, Output, Switch, Wake};
 use crate::limits::{Limits, MAX_WAIT};
 
 pub(super) const ORIGINS: [&str; 2] = ["wss://relay.example.org", "ws://localhost:7700"];
-const START: u64 = 1_790_000_000;
+pub(super) const START: u64 = 1_790_000_000;
 
 pub(super) struct World {
     pub(super) switch: Switch,
@@ -60,6 +60,7 @@ impl World {
                     self.wakes.push(*wake);
                     None
                 }
+                Output::Publish { .. } => panic!("a message to others, of whom there are none"),
             })
             .collect()
     }
@@ -118,7 +119,7 @@ pub(super) fn mailbox_key(n: u8) -> SigningKey {
     DeviceRoot::from_slice(&[n; 32]).unwrap().derive_mailbox(&[n; 16])
 }
 
-fn sender_key(n: u8) -> SigningKey {
+pub(super) fn sender_key(n: u8) -> SigningKey {
     CiRoot::from_slice(&[n; 32]).unwrap().derive_sender()
 }
 

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 
 use countersign_core::{
-    relay::{Circuit as Number, ErrorCode, Frame, Mailbox, PushStatus, Subscription, Ticket, TicketId, WakeResult},
+    relay::{Circuit as Number, ErrorCode, Frame, Mailbox, PushStatus, Subscription, TicketId, WakeResult},
     time::Now,
 };
 
-use super::{ConnId, Output, Switch, Wake, connection::Slot, milliseconds};
+use super::{ConnId, Output, Switch, Wake, circuit::End, connection::Slot, milliseconds};
 use crate::limits::Limits;
 
 const HOUR: u64 = 60 * 60 * 1000;
@@ -106,13 +106,13 @@ impl Switch {
         Ok(())
     }
 
-    /// An OPEN waits because the phone is away: has it woken, if its ticket says where and it is the ticket's turn.
-    pub(super) fn wake(&mut self, conn: ConnId, circuit: Number, mailbox: Mailbox, ticket: &Ticket, now: Now) {
-        let Some(push) = self.push.as_ref().filter(|_| !ticket.push.is_empty()) else { return };
-        let Some(target) = push.open(&mailbox, &ticket.push) else {
+    /// An OPEN waits because the phone is away: has it woken, if it is the ticket's turn.
+    pub(super) fn wake(&mut self, (conn, circuit): End, ticket: Key, sealed: &[u8], now: Now) {
+        let Some(push) = &self.push else { return };
+        let Some(target) = push.open(&ticket.0, sealed) else {
             return self.send(conn, &Frame::Wake { circuit, result: WakeResult::Gone });
         };
-        match self.wakes.count((mailbox, ticket.ticket_id), now.mono) {
+        match self.wakes.count(ticket, now.mono) {
             Turn::Now => self.outputs.push_back(Output::Wake(Box::new(Wake { conn, circuit, target }))),
             Turn::Resting => {}
             Turn::Spent => self.send(conn, &Frame::Wake { circuit, result: WakeResult::Limit }),

@@ -34,7 +34,7 @@ impl RelayProcess {
     pub fn with(args: &[&str]) -> Self {
         let mut command = Command::new(program("countersign-relay"));
         command.args(args);
-        Self::of(command)
+        Self::run(command)
     }
 
     /// The same, trusting this certificate only: for what the relay connects to.
@@ -45,10 +45,15 @@ impl RelayProcess {
     pub fn trusting(root: &Path, args: &[&str]) -> Self {
         let mut command = Command::new(program("countersign-relay"));
         command.args(args).env("SSL_CERT_FILE", root);
-        Self::of(command)
+        Self::run(command)
     }
 
-    fn of(command: Command) -> Self {
+    /// Starts this command, which runs one.
+    ///
+    /// # Panics
+    /// If it does not say that it listens.
+    #[must_use]
+    pub fn run(command: Command) -> Self {
         let mut running = Running::start(command);
         let line = running.wait_for_line("listening on ");
         Self { url: line.trim_start_matches("listening on ").to_owned(), running }
@@ -79,6 +84,14 @@ impl RelayProcess {
     #[must_use]
     pub fn end(self) -> Ended {
         self.running.end()
+    }
+
+    /// Waits until it says this on standard error.
+    ///
+    /// # Panics
+    /// As [`Running::wait_for`].
+    pub fn wait_for(&mut self, text: &str) {
+        self.running.wait_for(text);
     }
 
     /// Kills it and gives the address, for a successor.

@@ -446,6 +446,7 @@ impl World {
             SwitchOutput::Disconnect { conn } => self.lose(conn),
             // Its relays have no keys for it.
             SwitchOutput::Wake(_) => {}
+            SwitchOutput::Publish { .. } => panic!("one relay has nobody to talk to"),
         }
     }
 

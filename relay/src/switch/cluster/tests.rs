@@ -1,0 +1,7 @@
+//! Several switches in virtual time, with a NATS between them that loses messages.
+
+mod chaos;
+mod lifecycle;
+mod loss;
+mod meet;
+mod net;
