@@ -15,6 +15,7 @@ use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
     process::{Child, ChildStdout, Command, Stdio},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -124,9 +125,13 @@ fn pinned(program: &std::path::Path) -> Command {
     command
 }
 
+/// Asked once: a process that is pinned itself sees one core.
 fn can_pin() -> bool {
-    let taskset = Command::new("taskset").arg("--version").output().is_ok();
-    taskset && std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| {
+        let taskset = Command::new("taskset").arg("--version").output().is_ok();
+        taskset && std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
+    })
 }
 
 /// Pins a process that runs already.
