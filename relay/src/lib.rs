@@ -25,6 +25,9 @@
 
 mod config;
 mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod limits;
 mod network;
 mod server;

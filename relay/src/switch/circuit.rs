@@ -32,7 +32,7 @@ pub(super) struct Circuits {
     next: u64,
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Circuits {
     pub(super) fn len(&self) -> usize {
         self.table.len()

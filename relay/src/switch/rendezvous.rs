@@ -60,6 +60,12 @@ impl Meetings {
         }
     }
 
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn len(&self) -> usize {
+        assert_eq!(self.per_network.total(), self.table.len());
+        self.table.len()
+    }
+
     fn meet(&mut self, rendezvous: Rendezvous, end: End, role: Role, network: Network, mono: u64) -> Met {
         if let Some(meeting) = self.table.get_mut(&rendezvous) {
             return match meeting.state {

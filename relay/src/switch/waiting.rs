@@ -112,8 +112,9 @@ impl Waiting {
         mailboxes.iter().flat_map(|mailbox| self.remove_if(mailbox, |open| is_over(open, max))).collect()
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn len(&self) -> usize {
+        assert_eq!(self.total, self.per_network.total());
         assert_eq!(self.total, self.queues.values().map(VecDeque::len).sum::<usize>());
         self.total
     }

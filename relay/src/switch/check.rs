@@ -1,0 +1,37 @@
+//! What holds between any two commands.
+
+use super::{Slot, Switch};
+
+impl Switch {
+    pub(crate) fn check_tables(&self) {
+        let mut joined = 0;
+        let mut waiting = 0;
+        for (conn, connection) in &self.connections {
+            assert!(connection.slots.len() <= self.limits.max_circuits_per_connection);
+            assert!(connection.mailboxes.len() <= self.limits.max_mailboxes_per_connection);
+            for mailbox in &connection.mailboxes {
+                assert!(self.homes.get(mailbox).is_some_and(|home| home.conn == *conn));
+            }
+            joined += connection.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Joined(_))).count();
+            waiting += connection.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Waiting(_))).count();
+        }
+        assert_eq!(joined, 2 * self.circuits.len());
+        assert_eq!(waiting, self.waiting.len());
+        assert!(waiting <= self.limits.max_waiting);
+        assert!(self.meetings.len() <= self.limits.max_rendezvous);
+        assert_eq!(self.denied.total(), self.homes.values().map(|home| home.deny.len()).sum::<usize>());
+        assert!(self.denied.total() <= self.limits.max_denied);
+        for (mailbox, home) in &self.homes {
+            assert!(self.connections.get(&home.conn).is_some_and(|connection| connection.mailboxes.contains(mailbox)));
+            assert_eq!(home.circuits, self.circuits_to(mailbox).len());
+            assert!(home.circuits <= self.limits.max_circuits_per_mailbox);
+        }
+    }
+
+    /// After everybody has gone.
+    pub(crate) fn check_is_empty(&self) {
+        self.check_tables();
+        assert!(self.connections.is_empty() && self.homes.is_empty());
+        assert_eq!((self.circuits.len(), self.waiting.len()), (0, 0));
+    }
+}
