@@ -76,6 +76,16 @@ async fn tls_that_does_not_get_anywhere() {
     let mut target = Target::tight(&["handshake_timeout=2000", &cert, &key], |limits| limits.handshake_timeout = Duration::from_secs(2));
     target.url = countersign_core::relay::RelayUrl::parse(&format!("wss://localhost:{}", target.url.port())).unwrap();
     let mut honest = Honest::start_with(&target.url, roots).await;
+    // Whatever a fuzzer has found interesting, and once ended the program.
+    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/tls")).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        let mut stream = dial(attacker(50), target.address()).await.unwrap();
+        // In two pieces; it may be over after the first.
+        let (first, second) = bytes[1..].split_at(bytes.len() / 2);
+        let _ = stream.write_all(first).await;
+        honest.requests(1).await;
+        let _ = stream.write_all(second).await;
+    }
     // A real ClientHello, byte by byte; and a flood of whole ones, each of which makes the relay sign.
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/tls/hello13");
     let hello = fs::read(corpus).unwrap()[1..].to_vec();
