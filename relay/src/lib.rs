@@ -26,6 +26,9 @@
 mod admin;
 mod config;
 mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod limits;
 mod metrics;
 mod nats;

@@ -143,6 +143,14 @@ pub const WAKE_PAUSE: Duration = Duration::from_secs(1);
 pub const MAX_STRANGERS: usize = 8_192;
 /// Most bytes that the kernel is asked to keep for one connection, in each direction.
 pub const KERNEL_BUFFER: usize = 64 * 1024;
+/// Memory of a program without connections: code, allocator, shared buffers.
+pub const PROGRAM_MEMORY: usize = 24 * 1024 * 1024;
+/// Memory of a connection that holds nothing, at most, with everything the switch and the allocator have for it.
+pub const CONNECTION_MEMORY: usize = 4 * 1024;
+/// The same with TLS.
+pub const TLS_CONNECTION_MEMORY: usize = 12 * 1024;
+/// The same in the middle of a TLS handshake; there are at most [`MAX_STRANGERS`].
+pub const TLS_HANDSHAKE_MEMORY: usize = 64 * 1024;
 /// Files that are no connections; at most a quarter of all that may be open.
 pub const RESERVED_FILES: usize = 64;
 
@@ -260,6 +268,21 @@ impl Limits {
         let share = MAX_READ_PER_SECOND_PER_IP / MAX_CONNECTIONS_PER_IP;
         let work = connections.saturating_mul(share).max(MAX_READ_PER_SECOND_PER_IP);
         Self { max_connections_per_ip: connections, max_read_per_second_per_ip: work, ..self }
+    }
+
+    /// Bytes of resident memory that a relay with these limits never has more of, whatever anybody does (docs/RELAY.md).
+    #[must_use]
+    pub fn memory_bound(&self, tls: bool) -> usize {
+        // What is held grows by copying, a table by doubling.
+        const ROOM_TO_GROW: usize = 2;
+        const TABLE_ENTRY: usize = 128;
+        let connections = self.max_connections;
+        let idle = connections.saturating_mul(if tls { TLS_CONNECTION_MEMORY } else { CONNECTION_MEMORY });
+        let handshakes = if tls { connections.min(self.max_strangers) * TLS_HANDSHAKE_MEMORY } else { 0 };
+        let waiting = self.max_waiting.saturating_mul(MAX_FRAME + TABLE_ENTRY);
+        let denied = self.max_denied.min(connections.saturating_mul(self.max_mailboxes_per_connection * 256)) * 16;
+        let tables = (self.max_rendezvous + self.max_open_rate_table) * TABLE_ENTRY * ROOM_TO_GROW;
+        [PROGRAM_MEMORY, idle, handshakes, self.max_held * ROOM_TO_GROW, waiting, denied, tables].into_iter().fold(0, usize::saturating_add)
     }
 
     /// Keeps the connections below what `files` open files allow, with [`RESERVED_FILES`] for everything else.

@@ -55,6 +55,11 @@ impl PerNetwork {
         self.0.get(&network).copied().unwrap_or_default()
     }
 
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn total(&self) -> usize {
+        self.0.values().sum()
+    }
+
     /// The network that has the most, if it has so many that it would not have fewer than `newcomer` after giving one of them up:
     /// when there is no more room, who takes most of it gives way.
     pub(crate) fn greedier_than(&self, newcomer: Network) -> Option<Network> {

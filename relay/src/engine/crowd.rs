@@ -51,11 +51,15 @@ impl Engine {
             self.crowd.conns = theirs.map(|(_, conn)| conn.id).collect();
         }
         let new = self.loads.connections(network);
-        while let Some(id) = self.crowd.conns.pop() {
-            let Some(theirs) = self.conn(id).map(|conn| conn.network) else { continue };
-            if self.loads.connections(theirs) <= new {
+        while let Some(&id) = self.crowd.conns.last() {
+            let Some(theirs) = self.conn(id).map(|conn| conn.network) else {
+                self.crowd.conns.pop();
                 continue;
+            };
+            if self.loads.connections(theirs) <= new {
+                return false;
             }
+            self.crowd.conns.pop();
             self.switch.cut(id);
             self.dispatch();
             // It takes a while to say goodbye, and the place is needed now.

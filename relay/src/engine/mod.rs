@@ -34,7 +34,6 @@ use self::{
     line::Line,
     loads::Loads,
     ready::{ConnWaker, Ready},
-    tls::Tls,
 };
 use crate::{
     limits::{CONNECTION_PRICE, Limits, TLS_CONNECTION_PRICE},
@@ -56,6 +55,8 @@ const READS_PER_TURN: usize = 4;
 const COMMANDS_PER_TURN: usize = 64;
 
 pub(crate) use self::handle::Handle;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::tls::Tls;
 
 /// Every connection, and the switch.
 pub(crate) struct Engine {
@@ -165,7 +166,7 @@ impl Engine {
             }
             return self.counters.refused_full.add_one();
         }
-        let tls = match self.tls.as_ref().map(|tls| Tls::new(tls.current())).transpose() {
+        let tls = match self.tls.as_ref().map(|tls| tls::Tls::new(tls.current())).transpose() {
             Ok(tls) => tls,
             // rustls refuses a configuration that has no certificate; a loaded one has.
             Err(_) => {

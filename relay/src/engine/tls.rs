@@ -15,8 +15,10 @@ use crate::limits::MAX_TLS_HELD;
 /// The server's end of one TLS connection.
 pub(crate) struct Tls {
     rustls: UnbufferedServerConnection,
-    /// A record, or a message of the handshake, of which the end is missing.
+    /// A record, or a message of the handshake, of which the end is missing. rustls remembers how far into them it has looked and
+    /// panics if it is shown fewer bytes the next time: every call gets them again.
     incoming: Vec<u8>,
+    failed: bool,
 }
 
 /// The other end broke the protocol or is not to be talked to; an alert that says so may be among what is to be sent.
@@ -33,7 +35,7 @@ enum Stop<'a> {
 
 impl Tls {
     pub(crate) fn new(config: Arc<ServerConfig>) -> Result<Self, Error> {
-        Ok(Self { rustls: UnbufferedServerConnection::new(config)?, incoming: Vec::new() })
+        Ok(Self { rustls: UnbufferedServerConnection::new(config)?, incoming: Vec::new(), failed: false })
     }
 
     /// Bytes kept until there is more.
@@ -51,7 +53,13 @@ impl Tls {
             kept.extend_from_slice(input);
             kept.as_mut_slice()
         };
-        let (taken, _) = drive(&mut self.rustls, bytes, plain, out)?;
+        if self.failed {
+            return Err(Failed);
+        }
+        let Ok((taken, _)) = drive(&mut self.rustls, bytes, plain, out) else {
+            self.failed = true;
+            return Err(Failed);
+        };
         let rest = bytes.get(taken..).unwrap_or_default();
         if rest.len() > MAX_TLS_HELD {
             return Err(Failed);
@@ -62,25 +70,47 @@ impl Tls {
 
     /// Adds records with `plain` in them to `out`.
     pub(crate) fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Failed> {
-        let mut unexpected = Vec::new();
-        let (_, Stop::CanSend(mut traffic)) = drive(&mut self.rustls, &mut [], &mut unexpected, out)? else { return Err(Failed) };
-        write(out, |room| match traffic.encrypt(plain, room) {
-            Err(EncryptError::InsufficientSize(size)) => Err(size),
-            Err(EncryptError::EncryptExhausted) | Ok(0) => Ok(None),
-            Ok(written) => Ok(Some(written)),
+        self.say(out, |mut traffic, out| {
+            write(out, |room| match traffic.encrypt(plain, room) {
+                Err(EncryptError::InsufficientSize(size)) => Err(size),
+                Err(EncryptError::EncryptExhausted) | Ok(0) => Ok(None),
+                Ok(written) => Ok(Some(written)),
+            })
         })
     }
 
     /// Adds the goodbye to `out`.
     pub(crate) fn close(&mut self, out: &mut Vec<u8>) {
-        let mut unexpected = Vec::new();
-        if let Ok((_, Stop::CanSend(mut traffic))) = drive(&mut self.rustls, &mut [], &mut unexpected, out) {
-            // A goodbye that cannot be made is not said; the connection ends all the same.
-            let _ = write(out, |room| match traffic.queue_close_notify(room) {
+        // A goodbye that cannot be made is not said; the connection ends all the same.
+        let _ = self.say(out, |mut traffic, out| {
+            write(out, |room| match traffic.queue_close_notify(room) {
                 Err(EncryptError::InsufficientSize(size)) => Err(size),
                 Err(EncryptError::EncryptExhausted) => Ok(None),
                 Ok(written) => Ok(Some(written)),
-            });
+            })
+        });
+    }
+
+    fn say(
+        &mut self,
+        out: &mut Vec<u8>,
+        words: impl FnOnce(WriteTraffic<'_, ServerConnectionData>, &mut Vec<u8>) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
+        if self.failed {
+            return Err(Failed);
+        }
+        // What is kept has been looked at: nothing comes of it before there is more.
+        let mut unexpected = Vec::new();
+        match drive(&mut self.rustls, &mut self.incoming, &mut unexpected, out) {
+            Ok((taken, stop)) => {
+                let said = if let Stop::CanSend(traffic) = stop { words(traffic, out) } else { Err(Failed) };
+                self.incoming.drain(..taken.min(self.incoming.len()));
+                said
+            }
+            Err(Failed) => {
+                self.failed = true;
+                Err(Failed)
+            }
         }
     }
 }
@@ -133,7 +163,7 @@ fn step(
         Ok(ConnectionState::PeerClosed) => true,
         Ok(_) => false,
         Err(_) => {
-            alert(rustls, out);
+            alert(rustls, bytes.get_mut(discard..).unwrap_or_default(), out);
             return Err(Failed);
         }
     };
@@ -141,12 +171,12 @@ fn step(
     Ok(more)
 }
 
-/// After a failure: what tells the other end why.
-fn alert(rustls: &mut UnbufferedServerConnection, out: &mut Vec<u8>) {
-    while let Ok(ConnectionState::EncodeTlsData(data)) = rustls.process_tls_records(&mut []).state {
-        if encode(data, out).is_err() {
-            return;
-        }
+/// After a failure: what tells the other end why. One call, because rustls gives what it has to send first, and would then look
+/// at `bytes` again and fail twice, which it does not expect. It has to be shown them all the same.
+fn alert(rustls: &mut UnbufferedServerConnection, bytes: &mut [u8], out: &mut Vec<u8>) {
+    if let Ok(ConnectionState::EncodeTlsData(data)) = rustls.process_tls_records(bytes).state {
+        // An alert that cannot be written is not sent; the connection ends all the same.
+        let _ = encode(data, out);
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) struct Circuits {
 }
 
 impl Circuits {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn sides(&self) -> impl Iterator<Item = Side> {
         self.table.values().flat_map(|circuit| [circuit.ends.0, circuit.ends.1])
     }

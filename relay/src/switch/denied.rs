@@ -44,8 +44,9 @@ impl Denied {
         self.per_network.remove_many(network, length);
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn total(&self) -> usize {
+        assert_eq!(self.total, self.per_network.total());
         self.total
     }
 }

@@ -3,6 +3,8 @@
 //! Pure: bytes and times go in, [`Output`]s come out of [`Switch::poll_output`]; no clock, socket or global randomness. It keeps
 //! nothing about a connection that is gone, except how often a ticket was used in the last hour and which rendezvous are burnt.
 
+#[cfg(any(test, feature = "fuzzing"))]
+mod check;
 mod circuit;
 mod cluster;
 mod connection;

@@ -114,6 +114,13 @@ impl Meetings {
         self.table.len()
     }
 
+    /// The same, checked against what is counted for each network.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn count(&self) -> usize {
+        assert_eq!(self.per_network.total(), self.table.len());
+        self.table.len()
+    }
+
     pub(super) fn at(&mut self, rendezvous: &Rendezvous) -> Option<&mut Meeting> {
         self.table.get_mut(rendezvous)
     }

@@ -187,8 +187,9 @@ impl Waiting {
     }
 
     /// The same, counted anew.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn count(&self) -> usize {
+        assert_eq!(self.total, self.per_network.total());
         self.queues.values().map(VecDeque::len).sum()
     }
 

@@ -76,10 +76,15 @@ struct Bounds {
 }
 
 impl Decoder {
-    /// Bytes kept for a message that is not whole yet; at most two [`MAX_FRAME`] and a header.
+    /// Bytes kept for a message that is not whole yet; at most two [`MAX_FRAME`], a header and [`Decoder::PARTIAL`]. Not 0 even if
+    /// the fragments so far are empty.
     pub(crate) fn held(&self) -> usize {
-        self.partial.as_ref().map_or(0, |partial| partial.frame.capacity() + partial.message.as_ref().map_or(0, Vec::capacity))
+        let bytes = |partial: &Partial| partial.frame.capacity() + partial.message.as_ref().map_or(0, Vec::capacity);
+        self.partial.as_ref().map_or(0, |partial| Self::PARTIAL + bytes(partial))
     }
+
+    /// What a message that has begun takes besides its bytes.
+    pub(crate) const PARTIAL: usize = size_of::<Partial>();
 
     /// Takes the next item off the front of `input`; `None`: all of it is taken and there is no more to say yet.
     ///

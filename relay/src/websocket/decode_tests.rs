@@ -55,7 +55,7 @@ fn decode(bytes: &[u8], chunk: usize) -> Vec<String> {
                     return said;
                 }
             }
-            assert!(decoder.held() <= 2 * MAX_FRAME + 14);
+            assert!(decoder.held() <= 2 * MAX_FRAME + 14 + Decoder::PARTIAL);
         }
         assert!(input.is_empty());
     }

@@ -149,6 +149,12 @@ impl Switch {
         }
     }
 
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(in super::super) fn shared_circuits(&self) -> usize {
+        let peers = self.cluster.iter().flat_map(|cluster| cluster.peers.values());
+        peers.flat_map(|peer| peer.shared.values()).filter(|what| matches!(what, Shared::Circuit(_))).count()
+    }
+
     /// Ends what waits for an answer for too long.
     pub(super) fn end_unanswered(&mut self, now: Now) {
         let Some(cluster) = self.cluster.as_deref() else { return };

@@ -17,7 +17,7 @@ use super::super::{
         ConnId, Output, Switch, To,
         tests::{ORIGINS, START, mailbox_key, prove, sender_key},
     },
-    NodeId, Shared,
+    NodeId,
 };
 use crate::limits::Limits;
 
@@ -54,11 +54,6 @@ pub(super) struct Net {
 }
 
 impl Switch {
-    pub(in super::super::super) fn shared_circuits(&self) -> usize {
-        let peers = self.cluster.iter().flat_map(|cluster| cluster.peers.values());
-        peers.flat_map(|peer| peer.shared.values()).filter(|what| matches!(what, Shared::Circuit(_))).count()
-    }
-
     /// Everything shared with another relay, by number.
     pub(super) fn shared_with(&self, node: NodeId) -> Vec<u64> {
         let peer = self.cluster.as_deref().and_then(|cluster| cluster.peers.get(&node));

@@ -1,0 +1,81 @@
+//! What a fuzzer drives (`tests/fuzz`): whatever comes in from a socket, without the socket. No part of the API.
+//!
+//! Each function takes any bytes and panics if something is not as it must be. The ordinary tests replay `tests/fuzz/corpus`.
+#![allow(missing_docs, clippy::expect_used, clippy::panic, reason = "a test in all but name: what is wrong must be found")]
+
+mod commands;
+mod http;
+mod stream;
+mod tls;
+mod wire;
+
+pub use commands::switch;
+pub use http::http_head;
+pub use stream::websocket;
+pub use tls::{TlsServer, tls};
+pub use wire::frames;
+
+/// The rest of some input, cut into pieces whose lengths come from its first byte.
+fn pieces(data: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    let (&seed, mut rest) = data.split_first().unwrap_or((&0, &[]));
+    let mut state = u32::from(seed);
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        // 0: all at once. Else a generator as in C's rand.
+        let length = if seed == 0 {
+            rest.len()
+        } else {
+            state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+            (state >> 16) as usize % (usize::from(seed) * 4) + 1
+        };
+        let (piece, after) = rest.split_at(length.min(rest.len()));
+        rest = after;
+        Some(piece.to_vec())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    fn replay(target: &str, run: impl Fn(&[u8])) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus").join(target);
+        let mut count = 0;
+        for file in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+            let path = file.unwrap().path();
+            // The name of the last file before a panic is the one to look at.
+            eprintln!("{}", path.display());
+            run(&fs::read(path).unwrap());
+            count += 1;
+        }
+        assert!(count > 2, "{target} has no corpus");
+    }
+
+    #[test]
+    fn the_corpus() {
+        replay("websocket", websocket);
+        replay("http_head", http_head);
+        replay("switch", switch);
+        replay("frames", frames);
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        fs::write(&cert, made.cert.pem()).unwrap();
+        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let server = TlsServer::new(&cert, &key);
+        replay("tls", |data| tls(&server, data));
+    }
+
+    #[test]
+    fn pieces_are_everything() {
+        for seed in [0, 1, 7, 255] {
+            let data: Vec<u8> = std::iter::once(seed).chain((0..2_000).map(|n| n as u8)).collect();
+            assert_eq!(pieces(&data).flatten().collect::<Vec<_>>(), data[1..]);
+        }
+        assert_eq!(pieces(&[]).count(), 0);
+    }
+}
