@@ -86,15 +86,12 @@ impl Honest {
     }
 
     /// Whole requests, each on a connection of its own: connect, OPEN, hear the phone, hang up.
-    #[track_caller]
-    pub(crate) fn requests(&mut self, count: u32) -> impl Future<Output = ()> {
-        async move {
-            for n in 0..count {
-                let (mut link, hello) = timeout(PATIENCE, Link::connect_with(&self.url, self.roots.clone())).await.unwrap().unwrap();
-                self.request(&mut link, &hello, 1).await;
-                drop(link);
-                assert!(!self.phone.is_finished(), "the phone lost its connection after {n} requests");
-            }
+    pub(crate) async fn requests(&mut self, count: u32) {
+        for n in 0..count {
+            let (mut link, hello) = timeout(PATIENCE, Link::connect_with(&self.url, self.roots.clone())).await.unwrap().unwrap();
+            self.request(&mut link, &hello, 1).await;
+            drop(link);
+            assert!(!self.phone.is_finished(), "the phone lost its connection after {n} requests");
         }
     }
 

@@ -9,17 +9,17 @@ use crate::{
     target::Target,
 };
 
-const TIGHT: [&str; 4] = ["max_held=4194304", "max_waiting=16", "max_denied=1000", "max_open_rate_table=1000"];
+const TIGHT: [&str; 4] = ["max_held=1048576", "max_waiting=16", "max_denied=1000", "max_open_rate_table=1000"];
 
 /// So tight that what is held without a limit is seen.
 fn tight() -> Target {
     Target::tight(&TIGHT, |limits: &mut Limits| {
-        limits.max_held = 4 << 20;
+        limits.max_held = 1 << 20;
         limits.max_waiting = 16;
         limits.max_denied = 1000;
         limits.max_open_rate_table = 1000;
         // What is there in fact.
-        limits.max_connections = 500;
+        limits.max_connections = 900;
     })
 }
 
@@ -84,17 +84,17 @@ async fn ends_that_never_read() {
 async fn who_fills_the_relay_with_halves_of_messages() {
     let target = tight();
     let mut honest = Honest::start(&target.url).await;
-    // 400 connections that would each have 32 KB kept: three times what all together may.
+    // Connections that would each have 32 KB kept: 25 times what all together may, and more than the bound of the process.
     let fragment = frame(0x02, &[0; 16_000]);
     let mut half = frame(0x00, &[0; 384]);
     half.pop();
     let mut holding = Vec::new();
-    for n in 0..400 {
+    for n in 0..800 {
         let mut raw = Raw::open(attacker(n % 10), target.address()).await;
         assert!(raw.write(&fragment).await);
         raw.write(&half).await;
         holding.push(raw);
-        if n % 100 == 99 {
+        if n % 200 == 199 {
             // Requests come in pieces, too, and are whole in a moment: they are not what is cut.
             honest.requests(2).await;
         }

@@ -51,7 +51,6 @@ impl Target {
         let status = fs::read_to_string(format!("/proc/{}/status", self.running.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         let peak: usize = peak.trim().trim_end_matches(" kB").parse().unwrap();
-        eprintln!("peak {} KiB, bound {} KiB", peak, self.bound / 1024);
         assert!(peak * 1024 <= self.bound, "{peak} KiB are over the bound of {} bytes", self.bound);
     }
 }
