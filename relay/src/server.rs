@@ -197,7 +197,7 @@ impl Asked for Shared {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let (switch, queued_bytes) = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (switch, queued_bytes) = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         Snapshot {
             switch,
             counters: Arc::clone(&self.counters),

@@ -28,6 +28,10 @@ use countersign_link::{Hello, Link};
 use countersign_relay::{Config, NatsConfig, Relay, limits::Limits};
 use countersign_tests::process::NatsServer;
 
+/// The same as in `countersign-relay`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ORIGIN: &str = "ws://localhost:7700";
 const SIZE: usize = 1024;
 const CIRCUITS: usize = 64;
@@ -70,7 +74,6 @@ async fn serve(nats: Option<String>) {
         origins: vec![RelayUrl::parse(ORIGIN).unwrap()],
         nats: nats.map(|url| NatsConfig::new(url.parse().unwrap())),
         limits: limits.without_addresses(),
-        log: |line| println!("{line}"),
         ..Config::default()
     };
     let relay = Relay::bind(config).await.unwrap();
