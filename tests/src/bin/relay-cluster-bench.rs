@@ -70,6 +70,7 @@ async fn serve(nats: Option<String>) {
     let mut limits = Limits::default();
     (limits.max_messages_per_circuit, limits.max_bytes_per_circuit) = (u32::MAX, u32::MAX);
     limits.max_proofs_per_connection = u32::MAX;
+    limits.max_read_per_second = usize::MAX;
     let config = Config {
         origins: vec![RelayUrl::parse(ORIGIN).unwrap()],
         nats: nats.map(|url| NatsConfig::new(url.parse().unwrap())),
