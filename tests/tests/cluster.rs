@@ -309,7 +309,7 @@ fn a_nats_with_too_small_messages_is_refused() {
     let nats = NatsServer::start(&["-c", config.to_str().unwrap()]);
     let (listen, url) = (own_address().to_string(), format!("nats://{}", nats.address()));
     let mut relay = RelayProcess::with(&["--listen", &listen, "--nats", &url]);
-    relay.wait_for("set its max_payload to at least 16640");
+    relay.wait_for("wanted=16640");
 }
 
 #[test]

@@ -7,12 +7,10 @@ use countersign_core::relay::RelayUrl;
 use super::options::Options;
 use crate::{
     PushKeys,
-    limits::{CERTIFICATE_WARNING, MAX_DRAIN},
+    limits::{CERTIFICATE_WARNING, MAX_DRAIN, RESERVED_FILES},
     tls::{Leaf, ServerTls, TlsFiles},
 };
 
-/// File descriptors that are no connections: listeners, log, runtime, admin address, and some to spare.
-const FILES_BESIDES: u64 = 64;
 const DAY: u64 = 24 * 60 * 60;
 
 /// Something that was found.
@@ -239,9 +237,11 @@ fn check_limits(options: &Options, max_files: Option<u64>, findings: &mut Findin
     if limits.max_connections_per_ip > limits.max_connections {
         findings.warning("max-connections-per-ip is over max-connections: one address may take every connection");
     }
-    let needed = u64::try_from(limits.max_connections).unwrap_or(u64::MAX).saturating_add(FILES_BESIDES);
+    let needed = limits.max_connections.saturating_add(RESERVED_FILES);
+    // The default is taken down to what fits without a word: it is for bigger machines.
+    let max_files = max_files.and_then(|files| usize::try_from(files).ok()).filter(|_| options.max_connections.is_some());
     if let Some(max_files) = max_files.filter(|max_files| *max_files < needed) {
-        let fitting = max_files.saturating_sub(FILES_BESIDES);
+        let fitting = limits.clone().within_files(max_files).max_connections;
         findings.warning(format!(
             "max-connections is {}, and at most {max_files} files may be open: raise the limit (LimitNOFILE={needed}) or take \
              max-connections = {fitting}",
@@ -373,7 +373,8 @@ mod tests {
         finds(&options("origin = 'ws://localhost:7701'"), &[(Warning, "is it forwarded?")]);
         finds(&options("trusted-proxy = ['0.0.0.0/0', '::/0']"), &[(Warning, "0.0.0.0/0"), (Warning, "::/0")]);
         finds(&options("max-connections = 10"), &[(Warning, "over max-connections")]);
-        let found = check(&Options::default(), NOW, Some(20_000));
+        assert_eq!(check(&Options::default(), NOW, Some(20_000)), []);
+        let found = check(&options("max-connections = 65536"), NOW, Some(20_000));
         assert!(found.len() == 1 && found[0].text.contains("LimitNOFILE=65600") && found[0].text.contains("= 19936"), "{found:?}");
         finds(&options("max-connections = 100000"), &[(Warning, "LimitNOFILE=100064")]);
     }
