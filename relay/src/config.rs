@@ -53,6 +53,9 @@ pub enum RelayError {
         /// Why.
         source: std::io::Error,
     },
+    /// The system has no thread left.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
     /// Listening for other machines without saying under which URL.
     #[error("listening on {0}, which other machines reach, needs the URL they use: add --origin wss://relay.example.org")]
     OriginMissing(SocketAddr),

@@ -40,6 +40,7 @@ mod readiness;
 mod report;
 mod server;
 pub mod switch;
+mod ticker;
 pub mod tls;
 mod websocket;
 

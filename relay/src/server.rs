@@ -17,7 +17,7 @@ use tokio::{
     net::TcpListener,
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     task::{JoinSet, unconstrained},
-    time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout},
+    time::{Sleep, sleep, timeout},
 };
 use tracing::info;
 
@@ -32,10 +32,10 @@ use crate::{
     readiness::{Readiness, State},
     report::{Pauses, Report},
     switch::{NodeId, Stats, Wake},
+    ticker::Ticker,
     tls::{ServerTls, TlsError},
 };
 
-const TICK: Duration = Duration::from_secs(1);
 /// How many connections are accepted before the others have their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
@@ -48,6 +48,7 @@ pub struct Relay {
     engine: Engine,
     pushing: Option<(Arc<Pusher>, UnboundedReceiver<Wake>)>,
     nats: Option<Nats>,
+    ticker: Ticker,
     limits: Limits,
     shared: Arc<Shared>,
 }
@@ -65,7 +66,7 @@ struct Shared {
 /// The engine with what goes on beside it.
 struct Running {
     engine: Engine,
-    tick: Interval,
+    ticker: Ticker,
     /// `None` once the relay is on its way to the end.
     report: Option<Report>,
     shared: Arc<Shared>,
@@ -125,7 +126,18 @@ impl Relay {
             None => None,
         };
         let shared = Shared { tls, readiness: Readiness::default(), counters, counts: Mutex::default(), started: Instant::now() };
-        Ok(Self { listener, address, origin, admin, engine, pushing, nats, limits: config.limits, shared: Arc::new(shared) })
+        Ok(Self {
+            listener,
+            address,
+            origin,
+            admin,
+            engine,
+            pushing,
+            nats,
+            ticker: Ticker::start().map_err(RelayError::Thread)?,
+            limits: config.limits,
+            shared: Arc::new(shared),
+        })
     }
 
     /// Where it listens, with the real port.
@@ -161,7 +173,7 @@ impl Relay {
     /// their circuits have ended, for at most the limit `drain` or until `stop` is ready. In the end every connection is told and
     /// has `close_timeout` to read it.
     pub async fn serve_until(self, drain: impl Future<Output = ()>, stop: impl Future<Output = ()>) {
-        let Self { listener, engine, pushing, nats, limits, shared, admin, .. } = self;
+        let Self { listener, engine, pushing, nats, ticker, limits, shared, admin, .. } = self;
         // Run to the last moment, and end with this function.
         let mut beside = JoinSet::new();
         let has_admin = admin.is_some();
@@ -172,9 +184,7 @@ impl Relay {
             beside.spawn(push::run(pusher, due, engine.handle()));
         }
         let cluster = nats.map(|nats| tokio::spawn(nats.run(engine.handle())));
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut running = Running { engine, tick, report: Some(Report::default()), shared, has_admin };
+        let mut running = Running { engine, ticker, report: Some(Report::default()), shared, has_admin };
         running.accept(listener, drain).await;
         running.shared.readiness.set(State::Draining);
         running.finish_circuits(limits.drain, stop).await;
@@ -219,9 +229,9 @@ impl Running {
             if drain.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            accepting.turn(&mut self.engine, &self.shared, cx);
             // Without connections there is still the listener.
             let _ = self.turn(cx);
+            accepting.turn(&mut self.engine, &self.shared, cx);
             Poll::Pending
         }))
         .await;
@@ -251,7 +261,8 @@ impl Running {
     /// Does what there is to do. Ready when there are no connections.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut told = self.has_admin;
-        while self.tick.poll_tick(cx).is_ready() {
+        self.engine.look_at_clock();
+        if self.ticker.poll(cx) {
             self.engine.tick();
             if let Some(report) = &mut self.report {
                 report.tick(&self.engine.stats(), &self.shared.counters, Instant::now());

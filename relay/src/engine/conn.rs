@@ -1,7 +1,7 @@
 //! One connection: its socket, what has not been written yet, and what has not been understood yet.
 
 use std::{
-    io::{self, IoSlice},
+    io,
     net::IpAddr,
     num::NonZeroU64,
     pin::Pin,
@@ -153,7 +153,7 @@ impl Conn {
         let Some(tls) = &mut self.tls else { return Err(Gone) };
         scratch.clear();
         let result = tls.receive(input, plain, scratch);
-        let sent = if scratch.is_empty() { Ok(()) } else { self.write([scratch, &[]]) };
+        let sent = if scratch.is_empty() { Ok(()) } else { self.write(scratch) };
         result.map_err(|tls::Failed| Gone)?;
         sent
     }
@@ -191,7 +191,7 @@ impl Conn {
         if let Some(tls) = &mut self.tls {
             scratch.clear();
             tls.close(scratch);
-            let _ = self.write([scratch, &[]]);
+            let _ = self.write(scratch);
         }
         self.end_output();
     }
@@ -262,33 +262,28 @@ impl Conn {
     }
 
     fn seal(&mut self, parts: [&[u8]; 2], scratch: &mut Vec<u8>) -> Result<(), Gone> {
-        let Some(tls) = &mut self.tls else { return self.write(parts) };
-        let [a, b] = parts;
         scratch.clear();
-        // rustls takes what is to go into one record in one piece.
-        let sealed = if b.is_empty() { tls.send(a, scratch) } else { tls.send(&[a, b].concat(), scratch) };
-        sealed.map_err(|tls::Failed| Gone)?;
-        self.write([scratch, &[]])
+        match &mut self.tls {
+            // One short copy costs less than what the kernel does for two pieces.
+            None => parts.iter().for_each(|part| scratch.extend_from_slice(part)),
+            Some(tls) => tls.send(&parts.concat(), scratch).map_err(|tls::Failed| Gone)?,
+        }
+        self.write(scratch)
     }
 
-    fn write(&mut self, parts: [&[u8]; 2]) -> Result<(), Gone> {
-        let [a, b] = parts;
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         let mut written = 0;
-        if self.backlog.is_none() {
-            match self.stream.try_write_vectored(&[IoSlice::new(a), IoSlice::new(b)]) {
-                Ok(bytes) if bytes == a.len() + b.len() => return Ok(()),
+        let first = self.backlog.is_none();
+        if first {
+            match self.stream.try_write(bytes) {
+                Ok(length) if length == bytes.len() => return Ok(()),
                 Ok(0) => return Err(Gone),
-                Ok(bytes) => written = bytes,
+                Ok(length) => written = length,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return Err(Gone),
             }
         }
-        let first = self.backlog.is_none();
-        for part in parts {
-            let skipped = written.min(part.len());
-            self.keep(part.get(skipped..).unwrap_or_default());
-            written -= skipped;
-        }
+        self.keep(bytes.get(written..).unwrap_or_default());
         // Registers the waker. It may have become writable meanwhile.
         if first && !self.cannot_write() { self.flush() } else { Ok(()) }
     }

@@ -113,7 +113,7 @@ impl Engine {
                 if conn.hold_back(&response, &mut self.buffers.scratch).is_err() {
                     return self.gone(id);
                 }
-                let (ip, now) = (conn.network.address(), self.now());
+                let (ip, now) = (conn.network.address(), self.now);
                 self.deadlines.ping.begin(id, now.mono);
                 self.switch.connected(id, ip, now, &mut OsRng);
                 self.dispatch();
@@ -127,7 +127,7 @@ impl Engine {
 
     /// WebSocket frames.
     fn frames(&mut self, id: ConnId, mut bytes: &mut [u8]) {
-        let now = self.now();
+        let now = self.now;
         let mut work = 0;
         // RFC 6455 §5.5.3: who is asked more often than it answers may answer the last time only.
         let mut asked = None;
@@ -164,7 +164,7 @@ impl Engine {
                 }
             }
         }
-        self.charge(id, work);
+        self.work = self.work.saturating_add(work);
         let (Some(asked), Some(conn)) = (asked, find(&mut self.conns, id)) else { return };
         let sent = conn.send_raw(&websocket::pong(&asked), &mut self.buffers.scratch);
         let slow = conn.unwritten() > self.limits.out_queue;

@@ -1,17 +1,17 @@
 //! Connections in the order they came, of which any may leave: who has been at something the longest.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU64};
 
 use crate::switch::ConnId;
 
 /// A place in a [`Line`]; `None`: not in it.
-pub(super) type Place = Option<u64>;
+pub(super) type Place = Option<NonZeroU64>;
 
 /// The first is the one that has been there the longest.
 #[derive(Default)]
 pub(super) struct Line {
     next: u64,
-    order: BTreeMap<u64, ConnId>,
+    order: BTreeMap<NonZeroU64, ConnId>,
 }
 
 impl Line {
@@ -19,8 +19,8 @@ impl Line {
     pub(super) fn join(&mut self, place: &mut Place, conn: ConnId) {
         if place.is_none() {
             self.next += 1;
-            self.order.insert(self.next, conn);
-            *place = Some(self.next);
+            *place = NonZeroU64::new(self.next);
+            self.order.extend(place.map(|place| (place, conn)));
         }
     }
 

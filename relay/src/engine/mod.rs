@@ -85,9 +85,12 @@ pub(crate) struct Engine {
     broken: Vec<ConnId>,
     /// What all connections hold beyond what idle ones do.
     held: usize,
+    /// Work that was done for the connection that is being read from, besides its bytes.
+    work: usize,
     serial: u32,
     ticked: u64,
     started: Instant,
+    now: Now,
     buffers: Buffers,
 }
 
@@ -128,9 +131,11 @@ impl Engine {
             paused: Vec::new(),
             broken: Vec::new(),
             held: 0,
+            work: 0,
             serial: 0,
             ticked: 0,
             started: Instant::now(),
+            now: Now { unix: 0, mono: 0 },
             buffers: Buffers { read: vec![0; READ_BUFFER], ..Buffers::default() },
             limits: limits.clone(),
         }
@@ -188,7 +193,7 @@ impl Engine {
         conn.is_counted = !is_proxy;
         conn.again();
         self.strangers.join(&mut conn.stranger, id);
-        self.deadlines.handshake.begin(id, self.now().mono);
+        self.deadlines.handshake.begin(id, self.now.mono);
     }
 
     /// Counts a connection that came through a proxy, now that its client is known; `false` if there are too many from there.
@@ -223,8 +228,7 @@ impl Engine {
     fn carry_out(&mut self, cx: &mut Context<'_>) {
         for _ in 0..COMMANDS_PER_TURN {
             let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) else { return };
-            let now = self.now();
-            command(&mut self.switch, now);
+            command(&mut self.switch, self.now);
             self.dispatch();
         }
         cx.waker().wake_by_ref();
@@ -232,7 +236,7 @@ impl Engine {
 
     /// Once a second.
     pub(crate) fn tick(&mut self) {
-        let now = self.now();
+        let now = self.now;
         self.switch.tick(now);
         self.dispatch();
         self.end_waits(now.mono);
@@ -289,9 +293,10 @@ impl Engine {
         }
     }
 
-    fn now(&self) -> Now {
+    /// Reads the clocks, once for all that is done until the next time: a moment for the machine, but for each of its messages.
+    pub(crate) fn look_at_clock(&mut self) {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Now { unix, mono: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX) }
+        self.now = Now { unix, mono: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX) };
     }
 
     fn conn(&mut self, id: ConnId) -> Option<&mut Conn> {
@@ -307,8 +312,8 @@ impl Engine {
         }
         let mut buffer = std::mem::take(&mut self.buffers.read);
         let mut reads = READS_PER_TURN;
-        while !self.owes(id) {
-            let Some(conn) = find(&mut self.conns, id) else { break };
+        let mut more = !self.owes(id);
+        while more && let Some(conn) = find(&mut self.conns, id) {
             if reads == 0 {
                 conn.again();
                 break;
@@ -322,7 +327,10 @@ impl Engine {
                 }
                 Read::Bytes(length) => {
                     self.input(id, buffer.get_mut(..length).unwrap_or_default());
-                    self.charge(id, length);
+                    let work = std::mem::take(&mut self.work);
+                    self.charge(id, length.saturating_add(work));
+                    // After a short read there is nothing more, and the next one only asks to be woken.
+                    more = length < buffer.len() || !self.owes(id);
                 }
             }
         }
@@ -341,7 +349,7 @@ impl Engine {
 
     /// Whether a connection, or its network, has had its share of this second. Then it waits for a later one.
     fn owes(&mut self, id: ConnId) -> bool {
-        let second = u32::try_from(self.now().mono / 1000).unwrap_or(u32::MAX);
+        let second = u32::try_from(self.now.mono / 1000).unwrap_or(u32::MAX);
         let Some(conn) = find(&mut self.conns, id) else { return false };
         let owes = conn.owes(self.limits.max_read_per_second, second) || self.loads.owes(conn.network);
         if owes && !conn.paused {
@@ -396,7 +404,7 @@ impl Engine {
 
     /// Says goodbye; the rest is up to the other end, for a while.
     fn close(&mut self, id: ConnId) {
-        let mono = self.now().mono;
+        let mono = self.now.mono;
         let Some(conn) = find(&mut self.conns, id) else { return };
         conn.close(&mut self.buffers.scratch);
         self.deadlines.close.begin(id, mono);
@@ -422,7 +430,7 @@ impl Engine {
     /// Counts what a connection holds. When all together hold too much, the one that has done so for the longest is cut: honest
     /// ones are done in a moment.
     fn count_held(&mut self, id: ConnId) {
-        let now = self.now().mono;
+        let now = self.now.mono;
         let Some(conn) = find(&mut self.conns, id) else { return };
         let (before, held) = (conn.counted, conn.held());
         conn.counted = held;

@@ -154,7 +154,7 @@ fn serve(options: Options) -> Exit {
             Err(error) => {
                 output::line(&error.to_string());
                 match error {
-                    RelayError::Listen { .. } | RelayError::Admin { .. } => Exit::Failed,
+                    RelayError::Listen { .. } | RelayError::Admin { .. } | RelayError::Thread(_) => Exit::Failed,
                     RelayError::OriginMissing(_)
                     | RelayError::Origin(_)
                     | RelayError::Tls(_)

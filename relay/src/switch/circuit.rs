@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use countersign_core::relay::{Circuit as Number, CloseReason, ErrorCode, Frame, Mailbox, TicketId};
 
+use foldhash::fast::RandomState;
+
 use super::{ConnId, Switch, cluster::RemoteEnd, connection::Slot};
 
 /// Names a circuit inside the switch.
@@ -44,7 +46,8 @@ pub(super) struct Circuit {
 /// All joined circuits.
 #[derive(Default)]
 pub(super) struct Circuits {
-    table: HashMap<CircuitId, Circuit>,
+    /// The keys are counted: nobody chooses them.
+    table: HashMap<CircuitId, Circuit, RandomState>,
     next: u64,
 }
 

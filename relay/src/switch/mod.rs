@@ -35,6 +35,7 @@ use countersign_core::{
     relay::{Circuit, CloseReason, ErrorCode, Frame, Mailbox, RelayUrl, VERSION},
     time::Now,
 };
+use foldhash::fast::RandomState;
 use rand_core::{CryptoRng, RngCore};
 
 use crate::{
@@ -101,7 +102,8 @@ pub struct Wake {
 pub struct Switch {
     origins: Vec<String>,
     limits: Limits,
-    connections: HashMap<ConnId, Connection>,
+    /// The keys are the shell's own: nobody chooses them.
+    connections: HashMap<ConnId, Connection, RandomState>,
     homes: HashMap<Mailbox, Home>,
     denied: Denied,
     circuits: Circuits,
@@ -124,7 +126,7 @@ impl Switch {
     pub fn new(origins: &[RelayUrl], limits: Limits) -> Self {
         Self {
             origins: origins.iter().map(|url| url.origin().to_owned()).collect(),
-            connections: HashMap::new(),
+            connections: HashMap::default(),
             homes: HashMap::new(),
             denied: Denied::new(&limits),
             circuits: Circuits::default(),

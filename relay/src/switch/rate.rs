@@ -6,8 +6,9 @@ use countersign_core::relay::{Mailbox, TicketId};
 
 const HOUR: u64 = 60 * 60 * 1000;
 
-/// A ticket: ids are the phones' own, so one phone's id says nothing about another's.
-type Key = (Mailbox, TicketId);
+/// A ticket: ids are the phones' own, so one phone's id says nothing about another's. Half of a mailbox address, which is a hash,
+/// tells phones apart as well as the whole, and there may be one for every phone.
+type Key = ([u8; 16], TicketId);
 
 /// Circuits per ticket. An hour begins with the first circuit and is counted to its end.
 pub(super) struct OpenRates {
@@ -23,7 +24,9 @@ impl OpenRates {
     }
 
     /// Counts a circuit; `false` if the ticket has had `per_hour` of them.
-    pub(super) fn count(&mut self, key: Key, per_hour: u16, mono: u64) -> bool {
+    pub(super) fn count(&mut self, (mailbox, ticket_id): (Mailbox, TicketId), per_hour: u16, mono: u64) -> bool {
+        let Some(mailbox) = mailbox.as_bytes().first_chunk() else { return false };
+        let key = (*mailbox, ticket_id);
         while let Some((oldest, since)) = self.order.front() {
             if mono.saturating_sub(*since) < HOUR {
                 break;
@@ -55,7 +58,7 @@ impl OpenRates {
 mod tests {
     use super::*;
 
-    fn key(n: u8) -> Key {
+    fn key(n: u8) -> (Mailbox, TicketId) {
         (Mailbox::from_bytes([n; 32]), [n; 16])
     }
 
