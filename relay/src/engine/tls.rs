@@ -2,7 +2,10 @@
 //!
 //! rustls's unbuffered API, so that a connection that says nothing keeps its keys and no buffer.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use tokio_rustls::rustls::{
     Error, ServerConfig,
@@ -56,7 +59,7 @@ impl Tls {
         if self.failed {
             return Err(Failed);
         }
-        let Ok((taken, _)) = drive(&mut self.rustls, bytes, plain, out) else {
+        let Ok(taken) = contained(|| Ok(drive(&mut self.rustls, bytes, plain, out)?.0)) else {
             self.failed = true;
             return Err(Failed);
         };
@@ -101,18 +104,23 @@ impl Tls {
         }
         // What is kept has been looked at: nothing comes of it before there is more.
         let mut unexpected = Vec::new();
-        match drive(&mut self.rustls, &mut self.incoming, &mut unexpected, out) {
-            Ok((taken, stop)) => {
-                let said = if let Stop::CanSend(traffic) = stop { words(traffic, out) } else { Err(Failed) };
-                self.incoming.drain(..taken.min(self.incoming.len()));
-                said
-            }
-            Err(Failed) => {
-                self.failed = true;
-                Err(Failed)
-            }
-        }
+        let said = contained(|| {
+            let (taken, stop) = drive(&mut self.rustls, &mut self.incoming, &mut unexpected, out)?;
+            Ok((taken, if let Stop::CanSend(traffic) = stop { words(traffic, out) } else { Err(Failed) }))
+        });
+        let Ok((taken, said)) = said else {
+            self.failed = true;
+            return Err(Failed);
+        };
+        self.incoming.drain(..taken.min(self.incoming.len()));
+        said
     }
+}
+
+/// rustls's unbuffered API panics where it expects to be used otherwise. Should there be such a place left, it ends one connection
+/// and not the relay; what it was working on is never used again.
+fn contained<T>(work: impl FnOnce() -> Result<T, Failed>) -> Result<T, Failed> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Failed))
 }
 
 /// Lets rustls do what can be done with `bytes`; says how many of them it has taken.
