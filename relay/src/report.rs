@@ -53,6 +53,8 @@ impl Wrongs {
 pub(crate) struct Report {
     told: Wrongs,
     at: Option<Instant>,
+    /// When it was first called.
+    began: Option<Instant>,
 }
 
 impl Report {
@@ -85,8 +87,9 @@ impl Report {
 
     /// What to tell, and over how many seconds it came.
     fn due(&mut self, now_wrong: Wrongs, now: Instant, interval: Duration) -> Option<(Wrongs, u64)> {
-        let since = self.at.map_or(REPORT_INTERVAL, |at| now.saturating_duration_since(at));
-        if now_wrong == self.told || since < interval {
+        let since = now.saturating_duration_since(self.at.unwrap_or(*self.began.get_or_insert(now)));
+        // The first one is told at once.
+        if now_wrong == self.told || (since < interval && self.at.is_some()) {
             return None;
         }
         let new = now_wrong.since(self.told);

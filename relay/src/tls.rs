@@ -43,6 +43,9 @@ pub enum TlsError {
     /// The key belongs to another certificate.
     #[error("the private key is not that of the first certificate in {}: give the two that were issued together", .0.display())]
     OtherKey(PathBuf),
+    /// The certificate is no longer valid.
+    #[error("the certificate in {} has expired: renew it", .0.display())]
+    Expired(PathBuf),
     /// rustls refuses them.
     #[error("the TLS certificate and key cannot be used")]
     Refused(#[from] rustls::Error),
@@ -89,13 +92,16 @@ impl ServerTls {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
-    /// Reads the files again. What was in use stays if they are not good.
+    /// Reads the files again at `now`, Unix time. What was in use stays if they are not good.
     ///
     /// # Errors
     /// Every variant of [`TlsError`].
-    pub fn reload(&self) -> Result<Leaf, TlsError> {
+    pub fn reload(&self, now: u64) -> Result<Leaf, TlsError> {
         let loaded = load(&self.files, &self.ticketer)?;
         let leaf = loaded.1.clone();
+        if leaf.not_after < now {
+            return Err(TlsError::Expired(self.files.cert.clone()));
+        }
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(leaf)
     }
@@ -169,16 +175,18 @@ mod tests {
         assert!(tls.leaf().not_before < tls.leaf().not_after);
         let certificate = fs::read(&files.cert).unwrap();
         fs::write(&files.cert, "no certificate").unwrap();
-        assert!(matches!(tls.reload(), Err(TlsError::NoCertificate(_))));
+        assert!(matches!(tls.reload(0), Err(TlsError::NoCertificate(_))));
         fs::write(&files.cert, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-        assert!(matches!(tls.reload(), Err(TlsError::Certificate(_))));
+        assert!(matches!(tls.reload(0), Err(TlsError::Certificate(_))));
         write(&files, "new.example.org");
         let renewed = fs::read(&files.cert).unwrap();
         fs::write(&files.cert, certificate).unwrap();
-        assert!(matches!(tls.reload(), Err(TlsError::OtherKey(_))));
+        assert!(matches!(tls.reload(0), Err(TlsError::OtherKey(_))));
         assert!(Arc::ptr_eq(&old, &tls.current()) && tls.leaf().covers("old.example.org"));
         fs::write(&files.cert, renewed).unwrap();
-        assert!(tls.reload().unwrap().covers("new.example.org"));
+        assert!(matches!(tls.reload(u64::MAX), Err(TlsError::Expired(_))));
+        assert!(Arc::ptr_eq(&old, &tls.current()));
+        assert!(tls.reload(0).unwrap().covers("new.example.org"));
         assert!(!Arc::ptr_eq(&old, &tls.current()) && Arc::ptr_eq(&old.ticketer, &tls.current().ticketer));
     }
 }

@@ -102,7 +102,7 @@ impl NatsConfig {
         Ok(options)
     }
 
-    pub(super) fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.urls.iter().any(|url| !url.0.tls_required() && !matches!(url.0.host(), "localhost" | "127.0.0.1" | "::1"))
     }
 }

@@ -83,12 +83,6 @@ impl Nats {
         let subjects = Subjects::new(config.prefix.to_string());
         let own = client.subscribe(subjects.of(To::Node(node))).await?;
         let all = client.subscribe(subjects.of(To::All)).await?;
-        if config.is_plain() {
-            warn!(
-                event = "nats_plain",
-                "the connection to NATS is not encrypted: whoever reads it learns who asks whom; use tls:// outside a private network"
-            );
-        }
         Ok(Self { client, own, all, events, outgoing, subjects })
     }
 

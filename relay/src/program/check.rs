@@ -127,6 +127,13 @@ fn check_nats(options: &Options, findings: &mut Findings) {
             if let Err(error) = nats.options() {
                 findings.problem(error.to_string());
             }
+            if nats.is_plain() {
+                findings.warning("the connection to NATS is not encrypted: take tls:// outside a private network");
+            }
+            let credentials = options.nats_credentials.as_deref();
+            if let Some((file, mode)) = credentials.and_then(|file| Some((file, readable_by_all(file)?))) {
+                findings.warning(format!("everybody on this machine may read {} (mode {mode:o}): chmod o-r it", file.display()));
+            }
         }
         Ok(None) => {
             if options.nats_credentials.is_some() || options.nats_ca.is_some() || options.nats_prefix.is_some() {

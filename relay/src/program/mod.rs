@@ -118,8 +118,11 @@ fn tell(options: &Options) -> Exit {
 }
 
 fn findings(options: &Options) -> Vec<Finding> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    check(options, now, getrlimit(Resource::Nofile).maximum)
+    check(options, unix_now(), getrlimit(Resource::Nofile).maximum)
+}
+
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn serve(options: Options) -> Exit {
@@ -185,7 +188,7 @@ async fn serve_until_signals(config: Config) -> Result<(), RelayError> {
 
 /// What SIGHUP does.
 fn reload(tls: Option<&crate::tls::ServerTls>) {
-    match tls.map(crate::tls::ServerTls::reload) {
+    match tls.map(|tls| tls.reload(unix_now())) {
         None => info!(event = "reload", "nothing to reload: without TLS there is no certificate, and options are read at the start alone"),
         Some(Ok(leaf)) => {
             info!(event = "reload", not_after = leaf.not_after, "certificate and key were read again; new connections get them");

@@ -1,21 +1,22 @@
 //! The only place that prints, besides the log.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the output module of the program")]
 
 use std::io::Write as _;
 
 /// The one line on standard output of a relay that runs, for scripts.
 pub(super) fn listening(url: &str) {
-    println!("listening on {url}");
-    // A script that reads a pipe waits for it.
-    let _ = std::io::stdout().flush();
+    answer(&format!("listening on {url}"));
 }
 
 /// What `check` answers.
 pub(super) fn answer(text: &str) {
-    println!("{text}");
+    // Nobody has to listen.
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}");
+    // A script that reads a pipe waits for it.
+    let _ = out.flush();
 }
 
 /// A line for the operator, where there is no log yet.
 pub(super) fn line(text: &str) {
-    eprintln!("countersign-relay: {text}");
+    let _ = writeln!(std::io::stderr(), "countersign-relay: {text}");
 }

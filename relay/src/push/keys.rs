@@ -117,12 +117,19 @@ impl PushKeys {
     /// Reads the key file if there is one, and makes nothing.
     ///
     /// # Errors
-    /// Every variant of [`PushKeysError`] but `Write`.
+    /// Every variant of [`PushKeysError`]; `Write` if the folder is missing.
     pub fn check(config: &PushConfig) -> Result<(), PushKeysError> {
         if !is_contact(&config.contact) {
             return Err(PushKeysError::Contact);
         }
-        let Some(text) = read(&config.keys)? else { return Ok(()) };
+        let Some(text) = read(&config.keys)? else {
+            // It is made at the start, in a folder that has to be there.
+            let folder = config.keys.parent().filter(|folder| !folder.as_os_str().is_empty());
+            return match folder.map(fs::metadata).transpose() {
+                Ok(_) => Ok(()),
+                Err(source) => Err(PushKeysError::Write { file: config.keys.clone(), source }),
+            };
+        };
         let malformed = |what| PushKeysError::Malformed { file: config.keys.clone(), what };
         Self::parse(&text, config).map(drop).map_err(malformed)
     }
