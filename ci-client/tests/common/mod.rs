@@ -254,6 +254,13 @@ impl Program {
         }
     }
 
+    /// Waits for a line on standard error that starts with this, if there was none before.
+    pub fn says(&mut self, start: &str) {
+        if !self.seen.iter().any(|line| line.starts_with(start)) {
+            self.line(start);
+        }
+    }
+
     /// The match number, unless the program ends before.
     pub fn number_or_end(&mut self) -> Option<String> {
         while let Ok(line) = self.stderr.recv_timeout(PATIENCE) {
