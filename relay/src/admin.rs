@@ -1,6 +1,7 @@
 //! The operator's own address: `/healthz`, `/readyz` and `/metrics`, apart from what the world reaches.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     fs::File,
     io,
@@ -19,7 +20,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::{sleep, timeout},
 };
 use tracing::{info, warn};
@@ -66,6 +67,15 @@ impl Spare {
     }
 }
 
+/// Takes the spare descriptor again as soon as a connection has ended, before a connection of the relay takes what that has freed.
+struct Restores(Arc<Spare>);
+
+impl Drop for Restores {
+    fn drop(&mut self) {
+        self.0.restore();
+    }
+}
+
 impl Admin {
     /// Listens, at once or, if the address is in use, as soon as it is free.
     pub(crate) async fn bind(address: SocketAddr) -> io::Result<Self> {
@@ -102,19 +112,20 @@ impl Admin {
             },
         };
         let mut connections = JoinSet::new();
+        let mut oldest_first = VecDeque::new();
         loop {
-            while connections.len() >= MAX_ADMIN_CONNECTIONS {
-                connections.join_next().await;
-            }
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let (asked, spare) = (Arc::clone(&asked), Arc::clone(&spare));
-                    connections.spawn(async move {
-                        let _ = timeout(ADMIN_TIMEOUT, connection(stream, &*asked)).await;
-                        // At once, before a connection of the relay takes what this one has freed.
-                        spare.restore();
-                    });
                     while connections.try_join_next().is_some() {}
+                    oldest_first.retain(|connection: &AbortHandle| !connection.is_finished());
+                    if oldest_first.len() >= MAX_ADMIN_CONNECTIONS {
+                        oldest_first.pop_front().inspect(AbortHandle::abort);
+                    }
+                    let (asked, restores) = (Arc::clone(&asked), Restores(Arc::clone(&spare)));
+                    oldest_first.push_back(connections.spawn(async move {
+                        let _restores = restores;
+                        let _ = timeout(ADMIN_TIMEOUT, connection(stream, &*asked)).await;
+                    }));
                 }
                 // No file descriptor for it: with the spare one there is, at once.
                 Err(_) if spare.give_up() => continue,
@@ -159,6 +170,7 @@ fn plain(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>)
 #[cfg(test)]
 mod tests {
     use http_body_util::Empty;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
@@ -189,5 +201,23 @@ mod tests {
         assert_eq!(status(Method::GET, "/", State::Ready), 404);
         assert_eq!(status(Method::HEAD, "/readyz", State::Draining), 503);
         assert_eq!(status(Method::POST, "/metrics", State::Ready), 405);
+    }
+
+    #[tokio::test]
+    async fn connections_that_ask_nothing_are_in_nobodys_way() {
+        let admin = Admin::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = admin.local_addr().unwrap();
+        tokio::spawn(admin.serve(Arc::new(Fixed(State::Ready))));
+        let mut idle = Vec::new();
+        for _ in 0..2 * MAX_ADMIN_CONNECTIONS {
+            idle.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut asking = TcpStream::connect(address).await.unwrap();
+        asking.write_all(b"GET /healthz HTTP/1.1\r\nhost: relay\r\n\r\n").await.unwrap();
+        let mut said = String::new();
+        timeout(ADMIN_TIMEOUT / 2, asking.read_to_string(&mut said)).await.unwrap().unwrap();
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+        // The oldest was closed for it.
+        assert_eq!(idle[0].read(&mut [0]).await.unwrap(), 0);
     }
 }

@@ -24,6 +24,7 @@
 //! [`switch::Switch`] is the pure part, for tests in virtual time.
 
 mod admin;
+mod clock;
 mod config;
 mod engine;
 #[cfg(any(test, feature = "fuzzing"))]

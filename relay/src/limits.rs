@@ -28,7 +28,7 @@ pub const MAX_DRAIN: Duration = Duration::from_secs(600);
 pub const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// Longest PROXY protocol header, in bytes; a client's address takes at most 107.
 pub const MAX_PROXY_HEADER: usize = 1_024;
-/// Most connections to the admin address at a time; more wait.
+/// Most connections to the admin address at a time; the oldest is closed for a new one.
 pub const MAX_ADMIN_CONNECTIONS: usize = 16;
 /// Longest life of a connection to the admin address.
 pub const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,6 +36,10 @@ pub const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub const ADMIN_RETRY: Duration = Duration::from_secs(1);
 /// At most one line of the log in this time tells what strangers caused.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(60);
+/// Most lines of the log that wait to be written; what does not fit is lost, and the relay goes on.
+pub const LOG_LINES: usize = 1_024;
+/// An operator is warned of a limit of open files below this.
+pub const MIN_FILES: u64 = 1_024;
 /// How long before its end a certificate is warned of.
 pub const CERTIFICATE_WARNING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// Most mailboxes proven on one connection.

@@ -53,6 +53,12 @@ pub(crate) struct Counters {
     pub(crate) pings: Counter,
     /// Connections cut because nothing came back.
     pub(crate) ping_timeouts: Counter,
+    /// Messages given to NATS.
+    pub(crate) nats_sent: Counter,
+    /// Messages that came from NATS.
+    pub(crate) nats_received: Counter,
+    /// Messages for other relays that found no place, here or at NATS.
+    pub(crate) nats_dropped: Counter,
 }
 
 /// Everything that is told at one moment.
@@ -60,8 +66,10 @@ pub(crate) struct Counters {
 pub(crate) struct Snapshot {
     pub(crate) switch: Stats,
     pub(crate) counters: Arc<Counters>,
-    /// Bytes that wait to be written to connections.
+    /// Bytes that wait to be written, or to be whole messages.
     pub(crate) queued_bytes: u64,
+    /// Whether it is to join others through NATS.
+    pub(crate) has_nats: bool,
     /// Whether new connections are taken.
     pub(crate) ready: bool,
     /// Seconds since the start.
@@ -116,7 +124,7 @@ impl Collector for Snapshot {
         page.gauge("ready", "1 while new connections are taken", self.ready.into())?;
         page.gauge("uptime_seconds", "Since the start", self.uptime)?;
         if let Some(ends) = self.certificate_ends {
-            page.gauge("certificate_expires_timestamp_seconds", "When the TLS certificate ends, Unix time", ends)?;
+            page.gauge("certificate_expires_timestamp_seconds", "When the TLS certificate ends, Unix time; only with TLS", ends)?;
         }
         page.gauge("connections", "WebSocket connections", switch.connections)?;
         page.counter("connections_accepted", "TCP connections taken", shell.accepted.value())?;
@@ -148,10 +156,22 @@ impl Collector for Snapshot {
         page.counters("circuit_closes", "Circuits that ended", "reason", switch.closes.iter())?;
         page.counter("forwarded_frames", "DATA frames forwarded", switch.frames_forwarded)?;
         page.counter("forwarded_bytes", "Bytes forwarded in tails", switch.bytes_forwarded)?;
-        page.gauge("queued_bytes", "Bytes that wait to be written to connections", self.queued_bytes)?;
+        page.gauge("queued_bytes", "Bytes that wait to be written to connections, or to be whole messages", self.queued_bytes)?;
         page.counter("slow_readers", "Connections cut because they do not read", shell.slow_readers.value())?;
         page.counter("pings", "Pings sent", shell.pings.value())?;
         page.counter("ping_timeouts", "Connections cut because nothing came back", shell.ping_timeouts.value())?;
+        page.counters("wake_ups", "Wake-ups by what came of them", "result", switch.wakes.iter())?;
+        if self.has_nats {
+            page.gauge("nats_connected", "1 while NATS is there; only with --nats", switch.peers.is_some().into())?;
+            page.gauge("nats_relays", "Other relays that are heard through NATS; only with --nats", switch.peers.unwrap_or_default())?;
+            let messages = [("sent", shell.nats_sent.value()), ("received", shell.nats_received.value())];
+            page.counters("nats_messages", "Messages between relays; only with --nats", "direction", messages)?;
+            page.counter(
+                "nats_dropped",
+                "Messages of relays that were not taken as fast as they came; only with --nats",
+                shell.nats_dropped.value(),
+            )?;
+        }
         let mut build = page.0.encode_descriptor("build_info", "What runs", None, MetricType::Gauge)?;
         ConstGauge::new(1_i64).encode(build.encode_family(&[("version", env!("CARGO_PKG_VERSION"))])?)
     }
@@ -168,7 +188,7 @@ mod tests {
         let counters = Arc::<Counters>::default();
         counters.pings.add_one();
         counters.refused_address.add_one();
-        Snapshot { counters, certificate_ends: Some(1_800_000_000), ..Snapshot::default() }.encode()
+        Snapshot { counters, certificate_ends: Some(1_800_000_000), has_nats: true, ..Snapshot::default() }.encode()
     }
 
     #[test]

@@ -60,6 +60,7 @@ struct Shared {
     counters: Arc<Counters>,
     /// The switch's counts and the bytes that wait, as they were a moment ago.
     counts: Mutex<(Stats, u64)>,
+    has_nats: bool,
     started: Instant,
 }
 
@@ -119,13 +120,20 @@ impl Relay {
                 let mut id = [0; 16];
                 OsRng.fill_bytes(&mut id);
                 let node = NodeId::from_bytes(id);
-                let (outbox, outgoing) = outbox(NODE_QUEUE);
+                let (outbox, outgoing) = outbox(NODE_QUEUE, &counters);
                 engine.joins_cluster(node, outbox);
-                Some(Nats::start(nats, node, outgoing).await?)
+                Some(Nats::start(nats, node, outgoing, Arc::clone(&counters)).await?)
             }
             None => None,
         };
-        let shared = Shared { tls, readiness: Readiness::default(), counters, counts: Mutex::default(), started: Instant::now() };
+        let shared = Shared {
+            tls,
+            readiness: Readiness::default(),
+            counters,
+            counts: Mutex::default(),
+            has_nats: nats.is_some(),
+            started: Instant::now(),
+        };
         Ok(Self {
             listener,
             address,
@@ -212,6 +220,7 @@ impl Asked for Shared {
             switch,
             counters: Arc::clone(&self.counters),
             queued_bytes,
+            has_nats: self.has_nats,
             ready: self.state() == State::Ready,
             uptime: self.started.elapsed().as_secs(),
             certificate_ends: self.tls.as_ref().map(|tls| tls.leaf().not_after),

@@ -5,13 +5,17 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer, ServerName,
+    pem::{self, PemObject as _},
+};
 use tokio_rustls::rustls::{
     self, ServerConfig,
     crypto::ring,
     server::{NoServerSessionStorage, ProducesTickets},
 };
 use x509_cert::{Certificate, der::Decode as _};
+use zeroize::Zeroizing;
 
 /// Certificate and key, PEM.
 #[derive(Debug, Clone)]
@@ -37,6 +41,12 @@ pub enum TlsError {
     /// The file holds no certificate.
     #[error("{} holds no certificate in PEM form", .0.display())]
     NoCertificate(PathBuf),
+    /// The file holds no private key.
+    #[error("{} holds no private key in PEM form", .0.display())]
+    NoKey(PathBuf),
+    /// The private key needs a passphrase, and nobody is there to type it.
+    #[error("the private key in {} is encrypted, and a relay cannot ask for its passphrase: decrypt it with `openssl pkey` into a file of mode 600", .0.display())]
+    EncryptedKey(PathBuf),
     /// The first certificate is not as RFC 5280 has it.
     #[error("the first certificate in {} cannot be read", .0.display())]
     Certificate(PathBuf),
@@ -46,8 +56,16 @@ pub enum TlsError {
     /// The certificate is no longer valid.
     #[error("the certificate in {} has expired: renew it", .0.display())]
     Expired(PathBuf),
+    /// The new certificate is not for a host of the relay's.
+    #[error("the certificate in {} is not for {host}, the host of an origin: clients would refuse it", file.display())]
+    OtherHost {
+        /// The file.
+        file: PathBuf,
+        /// The host it does not cover.
+        host: String,
+    },
     /// rustls refuses them.
-    #[error("the TLS certificate and key cannot be used")]
+    #[error("the TLS certificate and key cannot be used: {0} (P-256, P-384, Ed25519 and RSA from 2048 bits can)")]
     Refused(#[from] rustls::Error),
 }
 
@@ -92,15 +110,18 @@ impl ServerTls {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
-    /// Reads the files again at `now`, Unix time. What was in use stays if they are not good.
+    /// Reads the files again at `now`, Unix time, for these `hosts`. What was in use stays if they are not good.
     ///
     /// # Errors
     /// Every variant of [`TlsError`].
-    pub fn reload(&self, now: u64) -> Result<Leaf, TlsError> {
+    pub fn reload(&self, now: u64, hosts: &[&str]) -> Result<Leaf, TlsError> {
         let loaded = load(&self.files, &self.ticketer)?;
         let leaf = loaded.1.clone();
         if leaf.not_after < now {
             return Err(TlsError::Expired(self.files.cert.clone()));
+        }
+        if let Some(host) = hosts.iter().find(|host| !leaf.covers(host)) {
+            return Err(TlsError::OtherHost { file: self.files.cert.clone(), host: (*host).to_owned() });
         }
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(leaf)
@@ -128,13 +149,19 @@ impl Leaf {
 
 /// Reads certificate and key, with ring as the provider, TLS 1.2 and 1.3.
 fn load(files: &TlsFiles, ticketer: &Arc<dyn ProducesTickets>) -> Result<(Arc<ServerConfig>, Leaf), TlsError> {
-    let pem = |file: &PathBuf, source| TlsError::Pem { file: file.clone(), source };
+    let unread = |file: &PathBuf, source| TlsError::Pem { file: file.clone(), source };
     let chain = CertificateDer::pem_file_iter(&files.cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|source| pem(&files.cert, source))?;
+        .map_err(|source| unread(&files.cert, source))?;
     let first = chain.first().ok_or_else(|| TlsError::NoCertificate(files.cert.clone()))?;
     let leaf = Leaf::parse(first, &files.cert)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| pem(&files.key, source))?;
+    if is_encrypted(&files.key) {
+        return Err(TlsError::EncryptedKey(files.key.clone()));
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| match source {
+        pem::Error::NoItemsFound => TlsError::NoKey(files.key.clone()),
+        source => unread(&files.key, source),
+    })?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
@@ -149,6 +176,13 @@ fn load(files: &TlsFiles, ticketer: &Arc<dyn ProducesTickets>) -> Result<(Arc<Se
     config.send_tls13_tickets = 1;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok((Arc::new(config), leaf))
+}
+
+/// Whether a PEM file says that its key is encrypted, in the way of PKCS #8 or the older one of OpenSSL.
+fn is_encrypted(file: &Path) -> bool {
+    let text = std::fs::read(file).map(Zeroizing::new).unwrap_or_default();
+    let says = |line: &[u8]| text.windows(line.len()).any(|part| part == line);
+    says(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || says(b"Proc-Type: 4,ENCRYPTED")
 }
 
 #[cfg(test)]
@@ -175,18 +209,37 @@ mod tests {
         assert!(tls.leaf().not_before < tls.leaf().not_after);
         let certificate = fs::read(&files.cert).unwrap();
         fs::write(&files.cert, "no certificate").unwrap();
-        assert!(matches!(tls.reload(0), Err(TlsError::NoCertificate(_))));
+        assert!(matches!(tls.reload(0, &[]), Err(TlsError::NoCertificate(_))));
         fs::write(&files.cert, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-        assert!(matches!(tls.reload(0), Err(TlsError::Certificate(_))));
+        assert!(matches!(tls.reload(0, &[]), Err(TlsError::Certificate(_))));
         write(&files, "new.example.org");
         let renewed = fs::read(&files.cert).unwrap();
         fs::write(&files.cert, certificate).unwrap();
-        assert!(matches!(tls.reload(0), Err(TlsError::OtherKey(_))));
+        assert!(matches!(tls.reload(0, &[]), Err(TlsError::OtherKey(_))));
         assert!(Arc::ptr_eq(&old, &tls.current()) && tls.leaf().covers("old.example.org"));
         fs::write(&files.cert, renewed).unwrap();
-        assert!(matches!(tls.reload(u64::MAX), Err(TlsError::Expired(_))));
+        assert!(matches!(tls.reload(u64::MAX, &[]), Err(TlsError::Expired(_))));
         assert!(Arc::ptr_eq(&old, &tls.current()));
-        assert!(tls.reload(0).unwrap().covers("new.example.org"));
+        assert!(matches!(tls.reload(0, &["old.example.org"]), Err(TlsError::OtherHost { .. })));
+        assert!(Arc::ptr_eq(&old, &tls.current()));
+        assert!(tls.reload(0, &["new.example.org"]).unwrap().covers("new.example.org"));
         assert!(!Arc::ptr_eq(&old, &tls.current()) && Arc::ptr_eq(&old.ticketer, &tls.current().ticketer));
+    }
+    #[test]
+    fn keys_that_are_encrypted_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = TlsFiles { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+        write(&files, "relay.example.org");
+        let refused = |key: &str| {
+            fs::write(&files.key, key).unwrap();
+            ServerTls::load(files.clone()).err().unwrap()
+        };
+        let pkcs8 = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        let openssl =
+            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+        for key in [pkcs8, openssl] {
+            assert!(matches!(refused(key), TlsError::EncryptedKey(_)), "{key}");
+        }
+        assert!(matches!(refused("no key"), TlsError::NoKey(_)));
     }
 }

@@ -3,7 +3,10 @@
 use std::{io, sync::Arc};
 
 use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
@@ -34,5 +37,16 @@ pub(crate) async fn connect(stream: TcpStream, host: &str, roots: RootCertStore)
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
         // rustls's own verdicts come inside an io::Error; everything else is the network's.
         if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) { LinkError::Tls(error) } else { LinkError::Unreachable(error) }
+    })
+}
+
+/// TLS for another connection than a relay's, by the same rules: the name is checked against the system's roots.
+///
+/// # Errors
+/// [`io::Error`]: the network's, or around rustls's verdict.
+pub async fn connect_tls(stream: TcpStream, host: &str) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
+    connect(stream, host, system_roots()).await.map_err(|error| match error {
+        LinkError::Tls(error) | LinkError::Unreachable(error) => error,
+        other => io::Error::other(other),
     })
 }

@@ -9,13 +9,13 @@ mod line;
 mod loads;
 mod ready;
 mod tls;
+mod waits;
 
 use std::{
     net::IpAddr,
-    num::NonZeroU64,
     sync::Arc,
     task::{Context, Poll},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
 use countersign_core::{relay::RelayUrl, time::Now};
@@ -27,7 +27,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use self::{
-    conn::{Conn, Gone, Phase, Read},
+    conn::{Conn, Phase, Read},
     crowd::Crowd,
     deadlines::Deadlines,
     handle::Command,
@@ -36,6 +36,7 @@ use self::{
     ready::{ConnWaker, Ready},
 };
 use crate::{
+    clock::unix_now,
     limits::{CONNECTION_PRICE, Limits, TLS_CONNECTION_PRICE},
     metrics::Counters,
     nats::Outbox,
@@ -44,7 +45,6 @@ use crate::{
     push::PushKeys,
     switch::{ConnId, NodeId, Output, Stats, Switch, Wake},
     tls::ServerTls,
-    websocket,
 };
 
 /// Bytes read at once. All connections share the buffer.
@@ -175,7 +175,9 @@ impl Engine {
             Ok(tls) => tls,
             // rustls refuses a configuration that has no certificate; a loaded one has.
             Err(_) => {
-                self.loads.leave(network);
+                if !is_proxy {
+                    self.loads.leave(network);
+                }
                 return self.counters.handshakes_tls_failed.add_one();
             }
         };
@@ -295,8 +297,7 @@ impl Engine {
 
     /// Reads the clocks, once for all that is done until the next time: a moment for the machine, but for each of its messages.
     pub(crate) fn look_at_clock(&mut self) {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.now = Now { unix, mono: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX) };
+        self.now = Now { unix: unix_now(), mono: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX) };
     }
 
     fn conn(&mut self, id: ConnId) -> Option<&mut Conn> {
@@ -424,83 +425,6 @@ impl Engine {
         // A flood that is over leaves no memory behind.
         if self.conns.is_empty() {
             self.conns = Slab::new();
-        }
-    }
-
-    /// Counts what a connection holds. When all together hold too much, the one that has done so for the longest is cut: honest
-    /// ones are done in a moment.
-    fn count_held(&mut self, id: ConnId) {
-        let now = self.now.mono;
-        let Some(conn) = find(&mut self.conns, id) else { return };
-        let (before, held) = (conn.counted, conn.held());
-        conn.counted = held;
-        if held > 0 {
-            self.holders.join(&mut conn.holder, id);
-        } else {
-            self.holders.leave(&mut conn.holder);
-        }
-        if conn.held_input() > 0 && matches!(conn.phase, Phase::Open(_)) {
-            conn.message_since.get_or_insert(NonZeroU64::new(now).unwrap_or(NonZeroU64::MIN));
-            if !conn.message_due {
-                conn.message_due = true;
-                self.deadlines.message.begin(id, now);
-            }
-        } else {
-            conn.message_since = None;
-        }
-        self.held = self.held - before + held;
-        if held > before && self.held > self.limits.max_held {
-            self.broken.extend(self.holders.first());
-        }
-    }
-
-    fn end_waits(&mut self, mono: u64) {
-        while let Some(id) = self.deadlines.handshake.over(mono) {
-            if self.conn(id).is_some_and(|conn| conn.is_stranger()) {
-                self.counters.handshakes_timed_out.add_one();
-                self.remove(id);
-            }
-        }
-        while let Some(id) = self.deadlines.close.over(mono) {
-            if self.conn(id).is_some_and(|conn| matches!(conn.phase, Phase::Closing)) {
-                self.remove(id);
-            }
-        }
-        while let Some(id) = self.deadlines.pong.over(mono) {
-            if self.conn(id).is_some_and(|conn| !conn.heard || conn.stands_still()) {
-                self.counters.ping_timeouts.add_one();
-                self.gone(id);
-            }
-        }
-        while let Some(id) = self.deadlines.ping.over(mono) {
-            self.ping(id, mono);
-        }
-        let timeout = u64::try_from(self.limits.message_timeout.as_millis()).unwrap_or(u64::MAX);
-        while let Some(id) = self.deadlines.message.over(mono) {
-            let Some(conn) = self.conn(id) else { continue };
-            conn.message_due = false;
-            match conn.message_since {
-                Some(since) if mono.saturating_sub(since.get()) >= timeout => self.gone(id),
-                // A younger message, or none.
-                _ => self.count_held(id),
-            }
-        }
-        self.dispatch();
-    }
-
-    fn ping(&mut self, id: ConnId, mono: u64) {
-        let Some(conn) = find(&mut self.conns, id) else { return };
-        if !matches!(conn.phase, Phase::Open(_)) {
-            return;
-        }
-        conn.heard = false;
-        conn.stands_still();
-        self.counters.pings.add_one();
-        let sent = conn.send_raw(websocket::ping().as_bytes(), &mut self.buffers.scratch);
-        self.deadlines.pong.begin(id, mono);
-        self.deadlines.ping.begin(id, mono);
-        if let Err(Gone) = sent {
-            self.gone(id);
         }
     }
 }

@@ -12,11 +12,13 @@ mod wire;
 pub use commands::switch;
 pub use http::http_head;
 pub use stream::websocket;
+#[cfg(test)]
+pub(crate) use stream::{ours, theirs};
 pub use tls::{TlsServer, tls};
 pub use wire::frames;
 
 /// The rest of some input, cut into pieces whose lengths come from its first byte.
-fn pieces(data: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+pub(crate) fn pieces(data: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     let (&seed, mut rest) = data.split_first().unwrap_or((&0, &[]));
     let mut state = u32::from(seed);
     std::iter::from_fn(move || {

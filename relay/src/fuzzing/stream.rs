@@ -39,7 +39,7 @@ impl Write for Script<'_> {
 type Found = (Vec<Vec<u8>>, bool);
 
 /// What tungstenite finds.
-fn theirs(bytes: &[u8]) -> Found {
+pub(crate) fn theirs(bytes: &[u8]) -> Found {
     let config = WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME));
     let mut context = WebSocketContext::new(Role::Server, Some(config));
     let mut stream = Script(bytes);
@@ -56,7 +56,8 @@ fn theirs(bytes: &[u8]) -> Found {
     }
 }
 
-fn ours(chunks: impl Iterator<Item = Vec<u8>>) -> Found {
+/// What our decoder finds in chunks that come one after the other.
+pub(crate) fn ours(chunks: impl Iterator<Item = Vec<u8>>) -> Found {
     let mut decoder = Decoder::default();
     let mut messages = Vec::new();
     for mut chunk in chunks {

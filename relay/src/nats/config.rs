@@ -29,9 +29,17 @@ pub struct NatsConfig {
     pub roots: Option<PathBuf>,
 }
 
-/// `nats://host[:port]` or `tls://host[:port]`, without user and password.
+/// `nats://host[:port]` or `tls://host[:port]`. What is no such URL is taken too, and refused by [`NatsConfig`]: a password may
+/// stand in it, and whoever parses an option repeats what was wrong.
 #[derive(Debug, Clone)]
-pub struct NatsUrl(pub(super) ServerAddr);
+pub struct NatsUrl(Result<ServerAddr, Wrong>);
+
+/// What is wrong with a URL.
+#[derive(Debug, Clone, Copy)]
+enum Wrong {
+    Form,
+    User,
+}
 
 /// What the subjects of one cluster begin with: words of letters, digits, `-` and `_`, joined by dots.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,14 +62,9 @@ pub enum NatsError {
     /// A prefix that makes no subject.
     #[error("a NATS prefix has words of letters, digits, - and _, joined by dots, at most 64 characters in all")]
     Prefix,
-    /// The credentials file cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
-    Read {
-        /// Which file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// The credentials file cannot be read. Its name is not told: it may be the password itself.
+    #[error("cannot read the file that --nats-credentials names: {0}")]
+    Read(std::io::Error),
     /// The credentials are none of the known forms.
     #[error("NATS credentials are one line USER:PASSWORD, one line with a token, or the content of a .creds file")]
     Credentials,
@@ -73,6 +76,9 @@ pub enum NatsError {
         /// Why.
         source: rustls_pki_types::pem::Error,
     },
+    /// The file of certificates holds none.
+    #[error("{} holds no certificate in PEM form", .0.display())]
+    NoCertificate(PathBuf),
     /// TLS to NATS cannot be set up.
     #[error("TLS to NATS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
@@ -92,34 +98,53 @@ impl NatsConfig {
     }
 
     pub(crate) fn options(&self) -> Result<ConnectOptions, NatsError> {
+        for url in &self.urls {
+            match url.0 {
+                Ok(_) => {}
+                Err(Wrong::Form) => return Err(NatsError::Url),
+                Err(Wrong::User) => return Err(NatsError::UserInUrl),
+            }
+        }
         let mut options = ConnectOptions::new();
         if let Some(credentials) = &self.credentials {
             options = credentials.apply(options)?;
         }
-        if self.urls.iter().any(|url| url.0.tls_required()) {
-            options = options.require_tls(true).tls_client_config(tls(self.roots.as_deref())?);
-        }
-        Ok(options)
+        // Also for nats://, where the server may demand it.
+        options = options.tls_client_config(tls(self.roots.as_deref())?);
+        Ok(if self.speaks_tls() { options.require_tls(true) } else { options })
+    }
+
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &ServerAddr> {
+        self.urls.iter().filter_map(|url| url.0.as_ref().ok())
+    }
+
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.addresses().any(ServerAddr::tls_required)
     }
 
     pub(crate) fn is_plain(&self) -> bool {
-        self.urls.iter().any(|url| !url.0.tls_required() && !matches!(url.0.host(), "localhost" | "127.0.0.1" | "::1"))
+        self.addresses().any(|address| !address.tls_required() && !matches!(address.host(), "localhost" | "127.0.0.1" | "::1"))
     }
 }
 
 impl FromStr for NatsUrl {
-    type Err = NatsError;
+    type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rest = text.strip_prefix("nats://").or_else(|| text.strip_prefix("tls://")).ok_or(NatsError::Url)?;
-        if rest.contains('@') {
-            return Err(NatsError::UserInUrl);
-        }
-        if rest.is_empty() || rest.starts_with(':') || rest.contains(['/', '?', '#', ',']) {
-            return Err(NatsError::Url);
-        }
-        Ok(Self(text.parse().map_err(|_| NatsError::Url)?))
+        Ok(Self(parse_url(text.trim())))
     }
+}
+
+fn parse_url(text: &str) -> Result<ServerAddr, Wrong> {
+    // %40 is an @.
+    if text.contains(['@', '%']) {
+        return Err(Wrong::User);
+    }
+    let rest = text.strip_prefix("nats://").or_else(|| text.strip_prefix("tls://")).ok_or(Wrong::Form)?;
+    if rest.is_empty() || rest.starts_with(':') || rest.contains(['/', '?', '#', ',']) {
+        return Err(Wrong::Form);
+    }
+    text.parse().map_err(|_| Wrong::Form)
 }
 
 impl FromStr for NatsPrefix {
@@ -164,7 +189,7 @@ impl NatsCredentials {
     /// # Errors
     /// [`NatsError::Read`], [`NatsError::Credentials`].
     pub fn read(file: &Path) -> Result<Self, NatsError> {
-        let text = std::fs::read_to_string(file).map_err(|source| NatsError::Read { file: file.to_owned(), source })?;
+        let text = std::fs::read_to_string(file).map_err(NatsError::Read)?;
         Self::parse(&Zeroizing::new(text))
     }
 
@@ -199,6 +224,9 @@ fn tls(roots: Option<&Path>) -> Result<ClientConfig, NatsError> {
             for certificate in CertificateDer::pem_file_iter(file).map_err(pem)? {
                 store.add(certificate.map_err(pem)?)?;
             }
+            if store.is_empty() {
+                return Err(NatsError::NoCertificate(file.to_owned()));
+            }
         }
         // What can't be read is not trusted; if nothing is left, the connection fails and says so.
         None => _ = store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
@@ -215,13 +243,28 @@ mod tests {
 
     #[test]
     fn urls() {
+        let refused = |url: &str| NatsConfig::new(url.parse().unwrap()).options().err();
         for good in ["nats://127.0.0.1:4222", "tls://nats.example.org", "nats://[::1]:4222"] {
-            good.parse::<NatsUrl>().unwrap();
+            assert!(refused(good).is_none(), "{good}");
         }
-        for bad in ["", "127.0.0.1:4222", "ws://a:1", "nats://", "nats://:4222", "nats://a/b", "nats://a:70000", "nats://a,b"] {
-            assert!(matches!(bad.parse::<NatsUrl>(), Err(NatsError::Url)), "{bad}");
+        for bad in [
+            "",
+            "127.0.0.1:4222",
+            "ws://a:1",
+            "nats://",
+            "nats://:4222",
+            "nats://a/b",
+            "nats://a?password=b",
+            "nats://a:70000",
+            "nats://a,b",
+        ] {
+            assert!(matches!(refused(bad), Some(NatsError::Url)), "{bad}");
         }
-        assert!(matches!("nats://user:secret@host".parse::<NatsUrl>(), Err(NatsError::UserInUrl)));
+        for secret in ["nats://user:secret@host", "nats://user:secret@host/a b", "user:secret@host", "nats://user:secret%40host"] {
+            let url: NatsUrl = secret.parse().unwrap();
+            assert!(!format!("{url:?}").contains("secret"));
+            assert!(matches!(NatsConfig::new(url).options(), Err(NatsError::UserInUrl)));
+        }
         let plain = |url: &str| NatsConfig::new(url.parse().unwrap()).is_plain();
         assert!(plain("nats://nats.internal") && !plain("nats://127.0.0.1") && !plain("nats://[::1]:1") && !plain("tls://nats.internal"));
     }
@@ -246,7 +289,7 @@ mod tests {
         }
         let broken = NatsCredentials::parse("-----BEGIN NATS USER JWT-----\nabc\n").unwrap();
         assert!(matches!(broken.apply(ConnectOptions::new()), Err(NatsError::Credentials)));
-        assert!(matches!(NatsCredentials::read(Path::new("/nowhere")), Err(NatsError::Read { .. })));
+        assert!(matches!(NatsCredentials::read(Path::new("/nowhere")), Err(NatsError::Read(_))));
     }
 
     #[test]
@@ -255,5 +298,11 @@ mod tests {
         assert!(config.options().is_ok());
         config.roots = Some("/nowhere.pem".into());
         assert!(matches!(config.options(), Err(NatsError::Pem { .. })));
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        config.roots = Some(empty.path().to_owned());
+        assert!(matches!(config.options(), Err(NatsError::NoCertificate(_))));
+        // Also where only the server may demand TLS.
+        config.urls = vec!["nats://nats.example.org".parse().unwrap()];
+        assert!(matches!(config.options(), Err(NatsError::NoCertificate(_))));
     }
 }

@@ -5,9 +5,9 @@
 mod config;
 mod outbox;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use async_nats::{Client, Event, Subscriber, connection::State};
+use async_nats::{Client, Event, Message, Subscriber, connection::State};
 use futures_util::StreamExt as _;
 use tokio::{
     sync::mpsc,
@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use crate::{
     engine::Handle,
     limits::{MAX_NODE_MESSAGE, NODE_HEARTBEAT, NODE_INBOX},
+    metrics::Counters,
     switch::{NodeId, Switch, To},
 };
 
@@ -38,6 +39,7 @@ pub(crate) struct Nats {
     events: mpsc::UnboundedReceiver<Event>,
     outgoing: Outgoing,
     subjects: Subjects,
+    counters: Arc<Counters>,
 }
 
 struct Subjects {
@@ -63,7 +65,7 @@ impl Subjects {
 
 impl Nats {
     /// Begins to connect; NATS need not be there yet.
-    pub(crate) async fn start(config: &NatsConfig, node: NodeId, outgoing: Outgoing) -> Result<Self, NatsError> {
+    pub(crate) async fn start(config: &NatsConfig, node: NodeId, outgoing: Outgoing, counters: Arc<Counters>) -> Result<Self, NatsError> {
         let (sender, events) = mpsc::unbounded_channel();
         let client = config
             .options()?
@@ -78,21 +80,22 @@ impl Nats {
                 let _ = sender.send(event);
                 std::future::ready(())
             })
-            .connect(config.urls.iter().map(|url| url.0.clone()).collect::<Vec<_>>())
+            .connect(config.addresses().cloned().collect::<Vec<_>>())
             .await?;
         let subjects = Subjects::new(config.prefix.to_string());
         let own = client.subscribe(subjects.of(To::Node(node))).await?;
         let all = client.subscribe(subjects.of(To::All)).await?;
-        Ok(Self { client, own, all, events, outgoing, subjects })
+        Ok(Self { client, own, all, events, outgoing, subjects, counters })
     }
 
     /// Runs until the outbox is gone and everything in it is sent.
     pub(crate) async fn run(self, engine: Handle) {
-        let Self { client, mut own, mut all, mut events, mut outgoing, subjects } = self;
+        let Self { client, mut own, mut all, mut events, mut outgoing, subjects, counters } = self;
         let publish = async {
             while let Some((to, message)) = outgoing.next().await {
                 // It fails if NATS takes no message of this size; the other relay notices that one is missing.
                 let _ = client.publish(subjects.of(to), message.into()).await;
+                counters.nats_sent.add_one();
             }
             let _ = timeout(FLUSH, client.flush()).await;
         };
@@ -100,11 +103,20 @@ impl Nats {
             let mut status = Status { up: false, failing: false };
             let mut tick = interval(TICK);
             tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let take = async |message: Message| {
+                counters.nats_received.add_one();
+                engine.with(move |switch, now| switch.peer(&message.payload, now)).await;
+            };
             loop {
                 tokio::select! {
-                    Some(event) = events.recv() => status.event(&event, &client, &engine).await,
-                    Some(message) = own.next() => engine.with(move |switch, now| switch.peer(&message.payload, now)).await,
-                    Some(message) = all.next() => engine.with(move |switch, now| switch.peer(&message.payload, now)).await,
+                    Some(event) = events.recv() => {
+                        if let Event::SlowConsumer(_) = event {
+                            counters.nats_dropped.add_one();
+                        }
+                        status.event(&event, &client, &engine).await;
+                    }
+                    Some(message) = own.next() => take(message).await,
+                    Some(message) = all.next() => take(message).await,
                     _ = tick.tick() => {
                         // Should an event ever be missing.
                         if status.up && client.connection_state() != State::Connected {
@@ -160,13 +172,28 @@ impl Status {
             Event::ServerError(error) => warn!(event = "nats_error", %error, "NATS refuses something"),
             Event::ClientError(error) => {
                 if !self.failing {
-                    warn!(event = "nats_unreachable", %error, "cannot reach NATS: serving without the other relays, trying again");
+                    let hint = hint(&error.to_string());
+                    warn!(event = "nats_unreachable", %error, "cannot reach NATS: {hint}; serving without the other relays, trying again");
                 }
                 self.failing = true;
             }
             Event::LameDuckMode | Event::Draining => {}
         }
     }
+}
+
+/// What to look at. The NATS client says no more than a kind, except to the log for those who look for a fault.
+fn hint(error: &str) -> &'static str {
+    let kinds = [
+        ("authorization", "it does not know this relay, see --nats-credentials"),
+        ("TLS", "is the certificate for this host, and from an authority that --nats-ca or the system names?"),
+        ("DNS", "its name is not known"),
+        (
+            "IO",
+            "is it running, are address and port right, and with tls://, is its certificate for this host and of an authority that --nats-ca or the system names? --log-level debug says more",
+        ),
+    ];
+    kinds.iter().find(|(kind, _)| error.contains(kind)).map_or("--log-level debug says more", |(_, hint)| hint)
 }
 
 #[cfg(test)]

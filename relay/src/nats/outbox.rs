@@ -7,13 +7,14 @@ use std::sync::{
 
 use tokio::sync::mpsc;
 
-use crate::switch::To;
+use crate::{metrics::Counters, switch::To};
 
 /// The end that the switch fills.
 pub(crate) struct Outbox {
     items: mpsc::UnboundedSender<(To, Vec<u8>)>,
     bytes: Arc<AtomicUsize>,
     max: usize,
+    counters: Arc<Counters>,
 }
 
 /// The end that NATS is given from.
@@ -23,10 +24,10 @@ pub(crate) struct Outgoing {
 }
 
 /// Makes one for at most `max` bytes.
-pub(crate) fn outbox(max: usize) -> (Outbox, Outgoing) {
+pub(crate) fn outbox(max: usize, counters: &Arc<Counters>) -> (Outbox, Outgoing) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let bytes = Arc::new(AtomicUsize::new(0));
-    (Outbox { items: sender, bytes: Arc::clone(&bytes), max }, Outgoing { items: receiver, bytes })
+    (Outbox { items: sender, bytes: Arc::clone(&bytes), max, counters: Arc::clone(counters) }, Outgoing { items: receiver, bytes })
 }
 
 impl Outbox {
@@ -34,7 +35,7 @@ impl Outbox {
         let length = message.len();
         if self.bytes.fetch_add(length, Ordering::Relaxed).saturating_add(length) > self.max {
             self.bytes.fetch_sub(length, Ordering::Relaxed);
-            return;
+            return self.counters.nats_dropped.add_one();
         }
         // Fails only if the relay is ending.
         let _ = self.items.send((to, message));
@@ -56,13 +57,15 @@ mod tests {
 
     #[tokio::test]
     async fn drops_at_the_limit() {
-        let (outbox, mut outgoing) = outbox(10);
+        let counters = Arc::default();
+        let (outbox, mut outgoing) = outbox(10, &counters);
         for length in [6, 5, 4, 1] {
             outbox.push(To::All, vec![0; length]);
         }
         assert_eq!(outgoing.next().await.unwrap().1.len(), 6);
         outbox.push(To::All, vec![0; 5]);
         drop(outbox);
+        assert_eq!(counters.nats_dropped.value(), 2);
         assert_eq!(outgoing.next().await.unwrap().1.len(), 4);
         assert_eq!(outgoing.next().await.unwrap().1.len(), 5);
         assert!(outgoing.next().await.is_none());

@@ -7,7 +7,7 @@ use countersign_core::relay::RelayUrl;
 use super::options::Options;
 use crate::{
     PushKeys,
-    limits::{CERTIFICATE_WARNING, MAX_DRAIN, RESERVED_FILES},
+    limits::{CERTIFICATE_WARNING, MAX_DRAIN, MIN_FILES, RESERVED_FILES},
     tls::{Leaf, ServerTls, TlsFiles},
 };
 
@@ -31,6 +31,10 @@ pub(super) enum Severity {
 }
 
 impl Finding {
+    pub(super) fn warning(text: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, text: text.into() }
+    }
+
     pub(super) fn is_problem(&self) -> bool {
         self.severity == Severity::Problem
     }
@@ -56,7 +60,7 @@ impl Findings {
     }
 
     fn warning(&mut self, text: impl Into<String>) {
-        self.0.push(Finding { severity: Severity::Warning, text: text.into() });
+        self.0.push(Finding::warning(text));
     }
 }
 
@@ -244,6 +248,11 @@ fn check_limits(options: &Options, max_files: Option<u64>, findings: &mut Findin
     if limits.max_connections_per_ip > limits.max_connections {
         findings.warning("max-connections-per-ip is over max-connections: one address may take every connection");
     }
+    if let Some(files) = max_files.filter(|files| *files < MIN_FILES) {
+        findings.warning(format!(
+            "at most {files} files may be open, which leaves room for few connections: raise the limit (ulimit -Hn, LimitNOFILE)"
+        ));
+    }
     let needed = limits.max_connections.saturating_add(RESERVED_FILES);
     // The default is taken down to what fits without a word: it is for bigger machines.
     let max_files = max_files.and_then(|files| usize::try_from(files).ok()).filter(|_| options.max_connections.is_some());
@@ -384,5 +393,7 @@ mod tests {
         let found = check(&options("max-connections = 65536"), NOW, Some(20_000));
         assert!(found.len() == 1 && found[0].text.contains("LimitNOFILE=65600") && found[0].text.contains("= 19936"), "{found:?}");
         finds(&options("max-connections = 100000"), &[(Warning, "LimitNOFILE=100064")]);
+        let found = check(&Options::default(), NOW, Some(100));
+        assert!(found.len() == 1 && found[0].text.contains("ulimit"), "{found:?}");
     }
 }

@@ -1,14 +1,16 @@
 //! The configuration file: TOML, one level, the names of the command line.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
-use clap::CommandFactory as _;
-use toml_edit::{Document, de};
+use toml_edit::{Document, Item, Key, TomlError, de};
 
-use super::{Cli, options::Options};
-
-/// Names more alike than this are offered for one another.
-const ALIKE: f64 = 0.75;
+use super::{
+    names::{hint, names},
+    options::Options,
+};
 
 /// Why a configuration file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -17,47 +19,69 @@ pub(super) enum FileError {
     /// It can't be read.
     #[error("cannot read {}: {source}", file.display())]
     Read { file: PathBuf, source: std::io::Error },
-    /// It is no TOML, or a value is not of its kind.
-    #[error("{}: {message}", file.display())]
-    Value { file: PathBuf, message: String },
+    /// It is no TOML.
+    #[error("{}, line {line}: this is no TOML: {message}", file.display())]
+    Syntax { file: PathBuf, line: usize, message: String },
+    /// A value is not of its kind.
+    #[error("{}, line {line}: {message}; `{name}` is: {help}", file.display())]
+    Value { file: PathBuf, line: usize, message: String, name: String, help: String },
     /// It names something that is no option.
     #[error("{}, line {line}: there is no option `{key}`: {hint}", file.display())]
     Unknown { file: PathBuf, line: usize, key: String, hint: String },
 }
 
-/// Reads the options of a file.
-pub(super) fn read(file: &Path) -> Result<Options, FileError> {
-    let text = std::fs::read_to_string(file).map_err(|source| FileError::Read { file: file.to_owned(), source })?;
+/// Reads the options of a file. Everything that is wrong with it is told at once; only what is no TOML at all ends at the first fault.
+pub(super) fn read(file: &Path) -> Result<Options, Vec<FileError>> {
+    let text = std::fs::read_to_string(file).map_err(|source| vec![FileError::Read { file: file.to_owned(), source }])?;
     parse(file, &text)
 }
 
-fn parse(file: &Path, text: &str) -> Result<Options, FileError> {
-    let wrong = |message: String| FileError::Value { file: file.to_owned(), message: message.trim_end().to_owned() };
-    let document = Document::parse(text).map_err(|error| wrong(error.to_string()))?;
+fn parse(file: &Path, text: &str) -> Result<Options, Vec<FileError>> {
+    // Not the line itself, as the parser would show it: a password may stand there where none should.
+    let line_of = |span: Option<Range<usize>>| {
+        let before = text.bytes().take(span.map_or(0, |span| span.start));
+        1 + before.filter(|byte| *byte == b'\n').count()
+    };
+    let message = |text: &str| text.trim_end().replace('\n', "; ");
+    let syntax =
+        |error: TomlError| FileError::Syntax { file: file.to_owned(), line: line_of(error.span()), message: message(error.message()) };
+    let document = Document::parse(text).map_err(|error| vec![syntax(error)])?;
     let names = names();
-    for (key, _) in document.as_table() {
-        if !names.iter().any(|name| name == key) {
-            let at = document.as_table().key(key).and_then(toml_edit::Key::span).map_or(0, |span| span.start);
-            let line = 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
-            return Err(FileError::Unknown { file: file.to_owned(), line, key: key.to_owned(), hint: hint(key, &names) });
+    let mut options = Options::default();
+    let mut errors = Vec::new();
+    for (key, item) in document.as_table() {
+        let span = span(document.as_table().key(key), item);
+        let Some(name) = names.iter().find(|option| option.name == key) else {
+            errors.push(FileError::Unknown { file: file.to_owned(), line: line_of(span), key: key.to_owned(), hint: hint(key, &names) });
+            continue;
+        };
+        match de::from_str::<Options>(&span.map_or_else(|| text.to_owned(), |span| alone(text, &span))) {
+            Ok(one) => options = options.or(one),
+            Err(error) => errors.push(FileError::Value {
+                file: file.to_owned(),
+                line: line_of(error.span()),
+                message: message(error.message()),
+                name: name.name.clone(),
+                help: name.help.clone(),
+            }),
         }
     }
-    de::from_str(text).map_err(|error| wrong(error.to_string()))
+    if errors.is_empty() { Ok(options) } else { Err(errors) }
 }
 
-/// What a file may name: every option of the command line, except the file itself.
-fn names() -> Vec<String> {
-    let command = Cli::command();
-    let longs = command.get_arguments().filter_map(clap::Arg::get_long);
-    longs.filter(|long| !["config", "help", "version"].contains(long)).map(str::to_owned).collect()
-}
-
-fn hint(key: &str, names: &[String]) -> String {
-    let alike = names.iter().map(|name| (strsim::jaro_winkler(key, name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
-    match alike {
-        Some((likeness, name)) if likeness > ALIKE => format!("did you mean `{name}`?"),
-        _ => "`countersign-relay --help` lists them, and a file has the same names without `--`".to_owned(),
+/// Where a key and its value stand.
+fn span(key: Option<&Key>, item: &Item) -> Option<Range<usize>> {
+    let key = key?.span()?;
+    match item {
+        Item::Value(value) => Some(key.start..value.span().map_or(key.end, |value| value.end)),
+        // A section: the whole of it is in the way.
+        _ => Some(item.span().map_or(key.start, |item| item.start.min(key.start))..item.span().map_or(key.end, |item| item.end)),
     }
+}
+
+/// The text with nothing but this part, at the same place.
+fn alone(text: &str, part: &Range<usize>) -> String {
+    text.char_indices().map(|(place, char)| if char == '\n' || part.contains(&place) { char } else { ' ' }).collect()
 }
 
 #[cfg(test)]
@@ -65,7 +89,8 @@ mod tests {
     use super::*;
 
     fn refused(text: &str) -> String {
-        parse(Path::new("relay.toml"), text).unwrap_err().to_string()
+        let errors = parse(Path::new("relay.toml"), text).unwrap_err();
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -86,12 +111,42 @@ mod tests {
         assert!(refused("drain = '20 parsecs'").contains("20s"));
         assert!(refused("log-level = 'loud'").contains("debug"));
         assert!(refused("listen = ").contains("line 1"));
+        assert!(
+            refused("max-waiting = '7'").ends_with("`max-waiting` is: Most requests that wait for phones that are away [default: 4096]")
+        );
+        assert!(refused("[listen]\nport = 7").contains("`listen` is: Address and port"));
+        assert!(refused("listen.port = 7").contains("`listen` is: Address and port"));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told() {
+        let text = refused(
+            "listen = 'here' # \u{e9}\nlog-level = 'info'\nmax_waiting = 1\norigin = [\n 'wss://a.example',\n 'http://b.example',\n]\n",
+        );
+        for wrong in ["line 1: ", "line 3: there is no option `max_waiting`", "`http://b.example`: "] {
+            assert!(text.contains(wrong), "{wrong} is not in\n{text}");
+        }
+        assert!(!text.contains("log-level"), "{text}");
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_shown() {
+        assert!(
+            parse(Path::new("relay.toml"), "nats = ['nats://relay:secret@nats.internal']")
+                .unwrap()
+                .nats()
+                .unwrap()
+                .unwrap()
+                .options()
+                .is_err()
+        );
+        assert!(!refused("nats = ['nats://relay:secret@nats.internal', 7]").contains("secret"));
     }
 
     /// What every option is called on the command line, it is called in a file.
     #[test]
     fn a_file_may_name_every_option() {
-        for name in names() {
+        for super::super::names::Name { name, .. } in names() {
             // Wrong for each of them: what is refused is the value, not the name.
             let text = refused(&format!("{name} = {{ no = 'table' }}"));
             assert!(text.contains("expected") && !text.contains("no option") && !text.contains("unknown field"), "{name}: {text}");

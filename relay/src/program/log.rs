@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use crate::limits::LOG_LINES;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
@@ -30,8 +33,11 @@ pub(crate) enum LogLevel {
     Debug,
 }
 
-/// Starts the log. A second start in one process changes nothing.
-pub(super) fn init(format: LogFormat, level: LogLevel) {
+/// Starts the log; what waits to be written when the result is dropped gets a second. A second start in one process changes nothing.
+///
+/// A thread writes: whoever reads standard error and stops, as a terminal does at Ctrl-S, must not stop the relay.
+pub(super) fn init(format: LogFormat, level: LogLevel) -> WorkerGuard {
+    let (writer, guard) = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LOG_LINES).finish(std::io::stderr());
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -39,13 +45,18 @@ pub(super) fn init(format: LogFormat, level: LogLevel) {
         LogLevel::Debug => LevelFilter::DEBUG,
     };
     // Only our own lines: what libraries write may hold addresses.
-    let ours = Targets::new().with_target("countersign_relay", level);
-    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(false);
+    let mut ours = Targets::new().with_target("countersign_relay", level);
+    if level == LevelFilter::DEBUG {
+        // Why NATS can't be reached; of peers it knows nothing.
+        ours = ours.with_target("async_nats::connector", level);
+    }
+    let lines = fmt::layer().with_writer(writer).with_target(false).with_ansi(false);
     let lines = match format {
         LogFormat::Human => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
     };
     let _ = tracing_subscriber::registry().with(lines.with_filter(ours)).try_init();
+    guard
 }
 
 #[cfg(test)]

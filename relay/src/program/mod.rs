@@ -4,25 +4,23 @@ mod check;
 mod exit;
 mod file;
 mod log;
+mod names;
 mod options;
 mod output;
 mod signals;
 
-use std::{
-    ffi::OsString,
-    path::PathBuf,
-    process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use countersign_core::relay::RelayUrl;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tracing::{error, info, warn};
 
-use crate::{Config, Relay, RelayError};
+use crate::{Config, Relay, RelayError, clock::unix_now};
 use check::{Finding, check};
 pub use exit::{EXITS, Exit};
+use log::LogFormat;
 use options::Options;
 use signals::Signals;
 
@@ -83,8 +81,10 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
     match start.options() {
         Ok(options) if checking => tell(&options).into(),
         Ok(options) => serve(options).into(),
-        Err(error) => {
-            output::line(&error.to_string());
+        Err(errors) => {
+            for error in errors {
+                output::line(&error.to_string());
+            }
             Exit::BadConfig.into()
         }
     }
@@ -92,7 +92,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
 
 impl Start {
     /// Command line, environment and file in one.
-    fn options(self) -> Result<Options, file::FileError> {
+    fn options(self) -> Result<Options, Vec<file::FileError>> {
         match &self.config {
             Some(file) => Ok(self.options.or(file::read(file)?)),
             None => Ok(self.options),
@@ -118,62 +118,71 @@ fn tell(options: &Options) -> Exit {
 }
 
 fn findings(options: &Options) -> Vec<Finding> {
-    check(options, unix_now(), getrlimit(Resource::Nofile).maximum)
-}
-
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    let mut findings = check(options, unix_now(), getrlimit(Resource::Nofile).maximum);
+    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    findings.extend(names::strays(variables).into_iter().map(Finding::warning));
+    findings
 }
 
 fn serve(options: Options) -> Exit {
     let findings = findings(&options);
+    let format = options.log_format();
+    let _writes_until_the_end = log::init(format, options.log_level());
     let (problems, warnings): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::is_problem);
     if !problems.is_empty() {
         for problem in problems {
-            output::line(&problem.to_string());
+            match format {
+                LogFormat::Human => output::line(&problem.to_string()),
+                LogFormat::Json => error!(event = "config_problem", "{}", problem.text),
+            }
         }
         return Exit::BadConfig;
     }
-    log::init(options.log_format(), options.log_level());
     for Finding { text, .. } in warnings {
         warn!(event = "config_warning", "{text}");
     }
-    let files = raise_file_limit();
-    // One thread: the switch is one, and forwarding is cheap.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
+    match run_relay(&options) {
+        Ok(()) => Exit::Success,
         Err(error) => {
-            output::line(&format!("cannot start: {error}"));
-            return Exit::Failed;
-        }
-    };
-    runtime.block_on(async {
-        let served = match options.config(files) {
-            Ok(config) => serve_until_signals(config).await,
-            Err(error) => Err(error.into()),
-        };
-        match served {
-            Ok(()) => Exit::Success,
-            Err(error) => {
-                output::line(&error.to_string());
-                match error {
-                    RelayError::Listen { .. } | RelayError::Admin { .. } | RelayError::Thread(_) => Exit::Failed,
-                    RelayError::OriginMissing(_)
-                    | RelayError::Origin(_)
-                    | RelayError::Tls(_)
-                    | RelayError::PushKeys(_)
-                    | RelayError::Nats(_) => Exit::BadConfig,
-                }
+            match format {
+                LogFormat::Human => output::line(&error.to_string()),
+                LogFormat::Json => error!(event = "cannot_start", "{error}"),
+            }
+            match error {
+                RelayError::Listen { .. } | RelayError::Admin { .. } | RelayError::Thread(_) => Exit::Failed,
+                RelayError::OriginMissing(_)
+                | RelayError::Origin(_)
+                | RelayError::Tls(_)
+                | RelayError::PushKeys(_)
+                | RelayError::Nats(_) => Exit::BadConfig,
             }
         }
-    })
+    }
+}
+
+fn run_relay(options: &Options) -> Result<(), RelayError> {
+    let files = raise_file_limit();
+    // One thread: the switch is one, and forwarding is cheap.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RelayError::Thread)?;
+    runtime.block_on(async { serve_until_signals(options.config(files)?).await })
 }
 
 async fn serve_until_signals(config: Config) -> Result<(), RelayError> {
+    let origins = config.origins.clone();
+    let max_connections = config.limits.max_connections;
     let relay = Relay::bind(config).await?;
     let tls = relay.tls();
-    let Signals { first, second } = signals::listen(move || reload(tls.as_deref()));
-    info!(event = "listening", origin = %relay.origin(), tls = relay.tls().is_some(), "listening");
+    let Signals { first, second } = signals::listen(move || reload(tls.as_deref(), &origins));
+    let admin = relay.admin_addr().map(tracing::field::display);
+    info!(
+        event = "listening",
+        origin = %relay.origin(),
+        address = %relay.local_addr(),
+        admin,
+        tls = relay.tls().is_some(),
+        max_connections,
+        "listening"
+    );
     output::listening(relay.origin().origin());
     // Says nothing unless systemd asked for it.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
@@ -187,8 +196,9 @@ async fn serve_until_signals(config: Config) -> Result<(), RelayError> {
 }
 
 /// What SIGHUP does.
-fn reload(tls: Option<&crate::tls::ServerTls>) {
-    match tls.map(|tls| tls.reload(unix_now())) {
+fn reload(tls: Option<&crate::tls::ServerTls>, origins: &[RelayUrl]) {
+    let hosts: Vec<&str> = origins.iter().filter(|origin| origin.is_tls()).map(RelayUrl::host).collect();
+    match tls.map(|tls| tls.reload(unix_now(), &hosts)) {
         None => info!(event = "reload", "nothing to reload: without TLS there is no certificate, and options are read at the start alone"),
         Some(Ok(leaf)) => {
             info!(event = "reload", not_after = leaf.not_after, "certificate and key were read again; new connections get them");

@@ -41,10 +41,10 @@ macro_rules! options {
 
 options! {
     /// Address and port to listen on; port 0 picks a free one [default: 127.0.0.1:7700]
-    #[arg(long, env = "COUNTERSIGN_RELAY_LISTEN", hide_env_values = true, value_name = "ADDRESS")]
+    #[arg(long, env = "COUNTERSIGN_RELAY_LISTEN", hide_env_values = true, value_name = "ADDRESS", value_parser = parse_address)]
     listen: SocketAddr,
     /// URL that phones and jobs use for this relay; may be repeated. Needed unless listening on loopback
-    #[arg(long, env = "COUNTERSIGN_RELAY_ORIGIN", hide_env_values = true, value_name = "URL", value_delimiter = ',')]
+    #[arg(long, env = "COUNTERSIGN_RELAY_ORIGIN", hide_env_values = true, value_name = "URL", value_delimiter = ',', value_parser = parse_origin)]
     #[serde(deserialize_with = "one_or_more")]
     origin: Vec<RelayUrl>,
     /// Certificate chain, PEM; without it, a proxy in front must speak TLS
@@ -84,12 +84,12 @@ options! {
     #[arg(long, env = "COUNTERSIGN_RELAY_PROXY_PROTOCOL", hide_env_values = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "true|false", action = ArgAction::Set)]
     proxy_protocol: bool,
     /// Address of /healthz, /readyz and /metrics; on loopback, like 127.0.0.1:9477
-    #[arg(long, env = "COUNTERSIGN_RELAY_ADMIN", hide_env_values = true, value_name = "ADDRESS")]
+    #[arg(long, env = "COUNTERSIGN_RELAY_ADMIN", hide_env_values = true, value_name = "ADDRESS", value_parser = parse_address)]
     admin: SocketAddr,
     /// Let the admin address be one that other machines reach
     #[arg(long, env = "COUNTERSIGN_RELAY_ADMIN_REMOTE", hide_env_values = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "true|false", action = ArgAction::Set)]
     admin_remote: bool,
-    /// How long circuits may go on after SIGTERM, like 20s or 2m [default: 20s]
+    /// How long circuits may go on after SIGTERM, like 20s or 2m, at most 10m [default: 20s]
     #[arg(long, env = "COUNTERSIGN_RELAY_DRAIN", hide_env_values = true, value_name = "TIME", value_parser = parse_time)]
     #[serde(deserialize_with = "time")]
     drain: Duration,
@@ -181,8 +181,18 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
 }
 
+fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write an IP address and a port, like 127.0.0.1:7700 or [::]:443")
+}
+
+/// Of a list with commas, which people write with spaces.
+fn parse_origin(text: &str) -> Result<RelayUrl, countersign_core::relay::RelayUrlError> {
+    text.trim().parse()
+}
+
 /// A network, or an address that stands for itself alone.
 fn parse_network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
     let alone = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
     text.parse().ok().or_else(alone).ok_or_else(|| format!("`{text}` is no network: write one like 10.0.0.0/8, 2001:db8::/32 or 127.0.0.1"))
 }

@@ -4,7 +4,7 @@ use std::{
     io,
     net::{SocketAddr, ToSocketAddrs as _},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use countersign_core::relay::WakeResult;
@@ -34,7 +34,10 @@ use super::{
     message::encrypt,
     target::{Endpoint, Target, only_public},
 };
-use crate::limits::{Limits, WAKE_TTL};
+use crate::{
+    clock::unix_now,
+    limits::{Limits, WAKE_TTL},
+};
 
 /// The same for every wake-up: a push service replaces one that it still keeps by the next.
 const TOPIC: &str = "countersign";
@@ -220,12 +223,10 @@ fn connector() -> Result<TlsConnector, rustls::Error> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the switch has counted. Plain numbers: the switch alone changes them, the shell reads a copy.
 
-use countersign_core::relay::{CloseReason, ErrorCode};
+use countersign_core::relay::{CloseReason, ErrorCode, WakeResult};
 
 use super::Switch;
 
@@ -46,6 +46,28 @@ pub struct Stats {
     pub proofs_failed: u64,
     /// Mailboxes that a newer connection took over.
     pub evictions: u64,
+    /// Wake-ups by what came of them.
+    pub wakes: Wakes,
+    /// Other relays that are heard now; `None` without NATS, or while it is away.
+    pub peers: Option<u64>,
+}
+
+/// A count for each [`WakeResult`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wakes([u64; 4]);
+
+impl Wakes {
+    const NAMES: [&str; 4] = ["sent", "gone", "failed", "limit"];
+
+    /// The names of docs/PROTOCOL.md §7.7 with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Self::NAMES.into_iter().zip(self.0)
+    }
+
+    pub(super) fn count(&mut self, result: WakeResult) {
+        let place = usize::from(u8::from(result));
+        self.0.get_mut(place).into_iter().for_each(|count| *count += 1);
+    }
 }
 
 /// A count for each [`CloseReason`].
@@ -107,6 +129,7 @@ impl Switch {
             circuits: count(self.circuits.len()),
             waiting: count(self.waiting.len()),
             rendezvous: count(self.meetings.len()),
+            peers: self.peers().map(count),
             ..self.stats
         }
     }

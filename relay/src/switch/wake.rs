@@ -109,21 +109,26 @@ impl Switch {
     /// An OPEN waits because the phone is away: has it woken, if it is the ticket's turn.
     pub(super) fn wake(&mut self, (conn, circuit): End, ticket: Key, sealed: &[u8], now: Now) {
         let Some(push) = &self.push else { return };
-        let Some(target) = push.open(&ticket.0, sealed) else {
-            return self.send(conn, &Frame::Wake { circuit, result: WakeResult::Gone });
-        };
+        let Some(target) = push.open(&ticket.0, sealed) else { return self.tell_wake(conn, circuit, WakeResult::Gone) };
         match self.wakes.count(ticket, now.mono) {
             Turn::Now => self.outputs.push_back(Output::Wake(Box::new(Wake { conn, circuit, target }))),
             Turn::Resting => {}
-            Turn::Spent => self.send(conn, &Frame::Wake { circuit, result: WakeResult::Limit }),
+            Turn::Spent => self.tell_wake(conn, circuit, WakeResult::Limit),
         }
     }
 
     /// What came of an [`Output::Wake`]. Only told while the OPEN still waits.
     pub fn woken(&mut self, conn: ConnId, circuit: Number, result: WakeResult) {
         if matches!(self.slot(conn, circuit), Some(Slot::Waiting(_))) {
-            self.send(conn, &Frame::Wake { circuit, result });
+            self.tell_wake(conn, circuit, result);
+        } else {
+            self.stats.wakes.count(result);
         }
+    }
+
+    fn tell_wake(&mut self, conn: ConnId, circuit: Number, result: WakeResult) {
+        self.stats.wakes.count(result);
+        self.send(conn, &Frame::Wake { circuit, result });
     }
 }
 

@@ -1,12 +1,19 @@
 //! The program itself: what it takes, what it prints, how it stops.
 
-use std::{fs, io::Read as _, net::TcpStream, os::unix::net::UnixDatagram, process::Stdio};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    os::unix::net::UnixDatagram,
+    process::Stdio,
+};
 
 use crate::{
     ends::End,
     process::{Process, ask, command, events, free_address},
 };
-use countersign_core::relay::{ErrorCode, Frame};
+use countersign_core::relay::{ErrorCode, Frame, RelayUrl};
+use rustix::fs::OFlags;
 
 #[tokio::test]
 async fn says_where_it_listens_and_stops_when_told() {
@@ -36,6 +43,34 @@ fn the_log_is_for_people_by_default() {
     let quiet = Process::start(["--listen", "127.0.0.1:0", "--log-level", "error"]);
     quiet.signal("TERM");
     assert_eq!(quiet.end().2, "");
+}
+
+/// A pipe that takes nothing more, and whoever would read it.
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
+    rustix::fs::fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+    while writer.write(&[b'.'; 4096]).is_ok() {}
+    while writer.write(b".").is_ok() {}
+    rustix::fs::fcntl_setfl(&writer, flags).unwrap();
+    (reader, writer)
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    let (unread, full) = full_pipe();
+    let mut command = command();
+    let mut child = command.args(["--listen", "127.0.0.1:0"]).stderr(full).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = RelayUrl::parse(line.trim().strip_prefix("listening on ").unwrap()).unwrap();
+    let mut end = End::connect(&url).await;
+    assert!(std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    end.expect(Frame::Error { code: ErrorCode::ShuttingDown }).await;
+    end.expect_end().await;
+    drop(end);
+    assert!(child.wait().unwrap().success());
+    drop(unread);
 }
 
 #[tokio::test]
