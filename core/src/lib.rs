@@ -22,7 +22,7 @@
 //!
 //! struct Disk;
 //! impl Store for Disk {
-//!     fn save(&mut self, _sealed_state: &[u8]) -> Result<(), NotSaved> {
+//!     fn save(&mut self, _part: &str, _sealed: &[u8]) -> Result<(), NotSaved> {
 //!         Ok(()) // a real one writes atomically
 //!     }
 //! }

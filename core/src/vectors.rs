@@ -50,7 +50,7 @@ impl CryptoRng for Counting {}
 struct Nowhere;
 
 impl Store for Nowhere {
-    fn save(&mut self, _: &[u8]) -> Result<(), NotSaved> {
+    fn save(&mut self, _: &str, _: &[u8]) -> Result<(), NotSaved> {
         Ok(())
     }
 }
@@ -124,6 +124,7 @@ fn protocol_vectors() {
     let mut request = Request::make(Operation::Code, NOW.unix, &mut Counting(0x40));
     request.sealed = ByteBuf::from(sealed.as_bytes());
     request.codes = 2;
+    request.min_life = 20;
     request.seed_name = "npm".into();
     request.reason = "release 1.2".into();
     let (request_cbor, of_ci) = (encode(&request).unwrap(), of_laptop.pairing);

@@ -99,7 +99,7 @@ fn bad_uris() {
 #[test]
 fn issue_rules() {
     for vector in vectors().issue {
-        let found = plan(vector.now, vector.period, vector.last_step, vector.count);
+        let found = plan(vector.now, vector.period, vector.last_step, vector.count, 0);
         let steps = found.map(|steps| (Some(steps.first()), Some(steps.last())));
         let expected = vector.error.map_or(Ok((vector.first, vector.last)), Err);
         assert_eq!(steps.map_err(|error| format!("{error:?}")), expected, "{}, {}", vector.section, vector.reason);

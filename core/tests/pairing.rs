@@ -12,7 +12,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 struct Nowhere;
 
 impl Store for Nowhere {
-    fn save(&mut self, _: &[u8]) -> Result<(), NotSaved> {
+    fn save(&mut self, _: &str, _: &[u8]) -> Result<(), NotSaved> {
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use countersign_core::{
     ci::{Ask, CiPairing, Event, Exchange, Failure, Finished, Output},
     keys::{CiKey, CiRoot, DeviceRoot, Secret32, UnlockRoot},
     pairing::{AwaitP1, AwaitP2, PhoneIdentity},
-    phone::{Context, NotSaved, Phone, PhoneError, PhoneEvent, PhoneOutput, PushAddress, Store, WakeUpState},
+    phone::{Context, NotSaved, Parts, Phone, PhoneError, PhoneEvent, PhoneOutput, PushAddress, Store, WakeUpState},
     relay::{ErrorCode, Frame, Mailbox, PushStatus, RelayUrl, TicketId, WakeResult, mailbox_address, parse_ticket},
     request::Operation,
     time::Now,
@@ -15,11 +15,11 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 const NOW: Now = Now { unix: 1_700_000_000, mono: 5_000 };
 
 #[derive(Default)]
-struct Disk(Vec<u8>);
+struct Disk(Parts);
 
 impl Store for Disk {
-    fn save(&mut self, state: &[u8]) -> Result<(), NotSaved> {
-        self.0 = state.to_vec();
+    fn save(&mut self, part: &str, sealed: &[u8]) -> Result<(), NotSaved> {
+        self.0.insert(part.to_owned(), sealed.to_vec());
         Ok(())
     }
 }
@@ -149,7 +149,7 @@ fn an_address_is_registered_and_reaches_the_laptop_with_a_new_ticket() {
     assert_eq!(world.outputs().1, [PhoneEvent::WakeUpRegistered(world.phone.pairings()[0].id)]);
     assert_eq!(world.state(), WakeUpState::NeedsTicket);
     // A restart and the next connection: the same address is no news.
-    world.phone = Phone::open(DeviceRoot::from_slice(&[1; 32]).unwrap(), &world.disk.0).unwrap();
+    world.phone = Phone::open(DeviceRoot::from_slice(&[1; 32]).unwrap(), &world.disk.0, NOW.unix).unwrap();
     assert!(matches!(Frame::parse(&world.connect(to)[0]), Ok(Frame::Push { .. })));
     world.hear(&sealed(to, b"sealed one"));
     assert!(world.outputs().1.is_empty());

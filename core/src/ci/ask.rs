@@ -14,6 +14,8 @@ pub struct Ask {
     pub sealed: Option<SealedSeed>,
     /// Codes wanted, 1 to 20.
     pub codes: u8,
+    /// How long the first code should still be valid when it is issued, seconds; at most 120.
+    pub min_life: u8,
     /// What CI calls the seed.
     pub seed_name: String,
     /// Why.
@@ -36,6 +38,7 @@ impl Ask {
             operation,
             sealed: None,
             codes: 1,
+            min_life: 0,
             seed_name: String::new(),
             reason: String::new(),
             artefact: None,

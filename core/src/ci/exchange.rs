@@ -273,6 +273,7 @@ impl Exchange {
         request.ttl = u32::try_from(left).unwrap_or(MAX_TTL);
         request.sealed = self.ask.sealed.as_ref().map(|sealed| sealed.as_bytes().to_vec()).unwrap_or_default().into();
         request.codes = self.ask.codes;
+        request.min_life = self.ask.min_life;
         request.seed_name = clean(&self.ask.seed_name, MAX_NAME);
         request.reason = clean(&self.ask.reason, MAX_REASON);
         request.artefact = self.ask.artefact.as_ref().map(Artefact::cleaned);

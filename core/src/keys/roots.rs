@@ -52,6 +52,16 @@ macro_rules! root {
                 Self(Secret32::make(rng))
             }
 
+            #[allow(dead_code, reason = "not every root is moved")]
+            pub(crate) fn of(secret: Secret32) -> Self {
+                Self(secret)
+            }
+
+            #[allow(dead_code, reason = "as above")]
+            pub(crate) fn secret(&self) -> &Secret32 {
+                &self.0
+            }
+
             /// Takes 32 stored bytes; `None` for another length.
             #[must_use]
             pub fn from_slice(bytes: &[u8]) -> Option<Self> {

@@ -2,7 +2,7 @@
 
 use super::{MAX_PERIOD, MIN_PERIOD};
 
-/// Seconds a step must still last for its code to be worth handing out.
+/// Seconds a step must at least still last for its code to be worth handing out.
 pub const MIN_LIFE: u64 = 8;
 /// Most codes of one request, and how many steps ahead of the clock the first one may be.
 pub const MAX_BATCH: u8 = 20;
@@ -65,11 +65,11 @@ impl Steps {
 }
 
 /// Picks the steps for `count` codes. `now` is the phone's time and `period` the seed's, both in seconds; `last_step` is the last
-/// step ever issued for the seed.
+/// step ever issued for the seed. The current step is passed over if it lasts less than `min_life` seconds (but [`MIN_LIFE`] at least).
 ///
 /// # Errors
 /// [`IssueError::Busy`] is the answer to the peer; the others are misuse or a clock beyond all sense.
-pub fn plan(now: u64, period: u64, last_step: Option<u64>, count: u8) -> Result<Steps, IssueError> {
+pub fn plan(now: u64, period: u64, last_step: Option<u64>, count: u8, min_life: u8) -> Result<Steps, IssueError> {
     if !(1..=MAX_BATCH).contains(&count) {
         return Err(IssueError::Count);
     }
@@ -79,7 +79,7 @@ pub fn plan(now: u64, period: u64, last_step: Option<u64>, count: u8) -> Result<
     // Periods are not zero and at least 15: none of these sums comes near the end of u64.
     let current = now / period;
     let life = period - now % period;
-    let candidate = if life < MIN_LIFE { current + 1 } else { current };
+    let candidate = if life < MIN_LIFE.max(u64::from(min_life)) { current + 1 } else { current };
     let after_last = last_step.map_or(Some(0), |last| last.checked_add(1)).ok_or(IssueError::Busy)?;
     let first = candidate.max(after_last);
     if first > current + u64::from(MAX_BATCH) {
@@ -95,7 +95,16 @@ mod tests {
     use super::*;
 
     fn span(now: u64, last: Option<u64>, count: u8) -> Result<(u64, u64), IssueError> {
-        plan(now, 30, last, count).map(|steps| (steps.first(), steps.last()))
+        plan(now, 30, last, count, 0).map(|steps| (steps.first(), steps.last()))
+    }
+
+    #[test]
+    fn ci_may_want_a_longer_life() {
+        let first = |now, period, min_life| plan(now, period, None, 1, min_life).unwrap().first();
+        assert_eq!((first(310, 30, 20), first(311, 30, 20)), (10, 11));
+        // Less than the least is not to be had, and no more than one step is passed over.
+        assert_eq!((first(322, 30, 7), first(323, 30, 7)), (10, 11));
+        assert_eq!((first(300, 15, 120), first(314, 15, 120)), (21, 21));
     }
 
     #[test]
@@ -106,9 +115,9 @@ mod tests {
         assert_eq!(span(329, None, 1), Ok((11, 11)));
         assert_eq!(span(330, None, 1), Ok((11, 11)));
         // The shortest and the longest period.
-        assert_eq!(plan(7, 15, None, 1).unwrap().first(), 0);
-        assert_eq!(plan(8, 15, None, 1).unwrap().first(), 1);
-        assert_eq!(plan(119, 120, None, 1).unwrap().first(), 1);
+        assert_eq!(plan(7, 15, None, 1, 0).unwrap().first(), 0);
+        assert_eq!(plan(8, 15, None, 1, 0).unwrap().first(), 1);
+        assert_eq!(plan(119, 120, None, 1, 0).unwrap().first(), 1);
     }
 
     #[test]
@@ -119,16 +128,16 @@ mod tests {
         assert_eq!(span(323, Some(11), 1), Ok((12, 12)));
         let mut last = None;
         for _ in 0..21 {
-            let steps = plan(300, 30, last, 1).unwrap();
+            let steps = plan(300, 30, last, 1, 0).unwrap();
             assert!(last.is_none_or(|last| steps.first() > last));
             last = Some(steps.last());
         }
-        assert_eq!(plan(300, 30, last, 1), Err(IssueError::Busy));
+        assert_eq!(plan(300, 30, last, 1, 0), Err(IssueError::Busy));
     }
 
     #[test]
     fn batches_are_consecutive_and_bounded() {
-        let steps = plan(300, 30, None, 20).unwrap();
+        let steps = plan(300, 30, None, 20, 0).unwrap();
         assert_eq!((steps.count(), steps.valid_until()), (20, 900));
         assert!(steps.iter().eq(10..=29));
         // The first step of the next batch is exactly as far ahead as is allowed.
@@ -150,19 +159,19 @@ mod tests {
         for period in MIN_PERIOD..=MAX_PERIOD {
             for back in 0..4 * MAX_PERIOD {
                 for last in [None, Some(0), Some(u64::MAX / period), Some(u64::MAX - 1)] {
-                    if let Ok(steps) = plan(u64::MAX - back, period, last, 20) {
+                    if let Ok(steps) = plan(u64::MAX - back, period, last, 20, 0) {
                         assert!(steps.valid_until() > u64::MAX - back);
                     }
                 }
             }
         }
-        assert_eq!(plan(u64::MAX, 30, None, 20), Err(IssueError::Clock));
+        assert_eq!(plan(u64::MAX, 30, None, 20, 0), Err(IssueError::Clock));
     }
 
     #[test]
     fn periods_out_of_range_are_misuse() {
         for period in [0, 1, 14, 121, u64::MAX] {
-            assert_eq!(plan(300, period, None, 1), Err(IssueError::Period));
+            assert_eq!(plan(300, period, None, 1, 0), Err(IssueError::Period));
         }
     }
 }

@@ -4,10 +4,12 @@
 //! the code of one step. There is no clock here: the phone's time is an argument.
 
 mod issue;
+mod migration;
 mod otpauth;
 mod percent;
 mod totp;
 
 pub use issue::{IssueError, MAX_BATCH, MIN_LIFE, Steps, plan};
+pub use migration::{Account, MAX_ACCOUNTS, MAX_MIGRATION, Migration, MigrationError, is_migration, parse_migration};
 pub use otpauth::{Algorithm, MAX_PERIOD, MAX_SECRET, MAX_URI, MIN_PERIOD, MIN_SECRET, OtpAuth, OtpAuthError, Warning, parse_otpauth};
 pub use totp::{Code, compute};

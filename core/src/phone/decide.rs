@@ -48,6 +48,16 @@ impl Phone {
         self.end(&id, Status::Denied, &clean(reason, MAX_REASON), HistoryOutcome::Denied, ctx)
     }
 
+    /// Says no to a request and takes its pairing back.
+    ///
+    /// # Errors
+    /// [`PhoneError::NoSuchRequest`], [`PhoneError::NotSaved`].
+    pub fn block(&mut self, request: &RequestId, ctx: &mut Context<'_>) -> Result<(), PhoneError> {
+        let id = self.waiting(request)?;
+        self.end(&id, Status::Denied, "this pairing was blocked", HistoryOutcome::Denied, ctx)?;
+        self.revoke(&id, ctx)
+    }
+
     /// Checks a decision: the number, then the policy. What is right waits for [`Phone::approve`] with the unlock key; what is wrong ends the request.
     ///
     /// # Errors
@@ -78,7 +88,7 @@ impl Phone {
             self.end(&id, Status::Policy, "", HistoryOutcome::Policy, ctx)?;
             return Err(PhoneError::NotAllowed);
         }
-        session.decided = Some(Decided { codes, grant: decision.grant });
+        session.decided = Some(Decided { codes, min_life: session.channel.request.min_life, grant: decision.grant });
         Ok(())
     }
 
@@ -122,8 +132,8 @@ impl Phone {
             self.end(id, Status::Policy, "", HistoryOutcome::Policy, ctx)?;
             return Err(PhoneError::NotAllowed);
         }
-        let last = self.state.seed(&seed_id).and_then(|seed| seed.last_step);
-        let steps = match plan(ctx.now.unix, opened.otpauth.period(), last, decided.codes) {
+        let last = self.last_step(&seed_id, opened.otpauth.period());
+        let steps = match plan(ctx.now.unix, opened.otpauth.period(), last, decided.codes, decided.min_life) {
             Ok(steps) => steps,
             Err(IssueError::Busy) => {
                 self.end(id, Status::Busy, "", HistoryOutcome::Busy, ctx)?;
@@ -132,11 +142,12 @@ impl Phone {
             Err(_) => return Err(PhoneError::CodesAhead),
         };
         let result = self.result_with_codes(id, &opened, &steps, unlock, ctx.now)?;
-        let pairing = *id;
+        let (pairing, at) = (*id, ctx.now.unix);
         let answer = Answer { result, codes: steps.count(), outcome: HistoryOutcome::Approved };
         self.answer(id, answer, ctx, move |state| {
             if let Some(seed) = state.seed_mut(&seed_id) {
                 seed.last_step = Some(steps.last());
+                seed.last_used = Some(at);
             }
             if state.grant(&pairing, &seed_id).is_none() {
                 state.set_grant(&pairing, &seed_id, true);

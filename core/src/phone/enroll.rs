@@ -6,13 +6,15 @@ use serde_bytes::ByteArray;
 use zeroize::Zeroizing;
 
 use super::{
-    Context, Phone, PhoneError, SeedInfo,
+    Context, HistoryOutcome, Phone, PhoneError, PhoneEvent, SeedInfo,
+    session::Session,
     state::{Id, MAX_FILES, MAX_SEEDS, Seed, State},
 };
 use crate::{
-    keys::{PublicKey, UnlockRoot, derive},
+    keys::{PairingId, PublicKey, UnlockRoot, derive},
     labels,
     otp::OtpAuth,
+    request::Status,
     seed::{MAX_RECIPIENTS, Recipient, SealedSeed, SeedId, open, seal},
     text::MAX_LABEL,
 };
@@ -30,7 +32,7 @@ impl Sealed {
     /// Adds the seed, or the new file to the seed it already is.
     /// `relabel`: the owner has just approved the new label.
     pub(super) fn enter(&self, state: &mut State, relabel: bool) {
-        let taken = |label: &str| state.seeds.iter().any(|seed| seed.label == label && *seed.id != self.id);
+        let taken = |label: &str| state.index.seeds.iter().any(|seed| seed.label == label && *seed.id != self.id);
         let label = State::free_name(&self.label, MAX_LABEL, taken);
         let digest = ByteArray::new(self.file.digest());
         match state.seed_mut(&self.id) {
@@ -43,13 +45,14 @@ impl Sealed {
                     seed.label = label;
                 }
             }
-            None => state.seeds.push(Seed {
+            None => state.index.seeds.push(Seed {
                 id: Id::new(self.id),
                 label,
                 files: vec![digest],
                 fingerprint: ByteArray::new(self.fingerprint),
                 created: self.created,
-                last_step: None,
+                last_step: state.last_step_of_removed(&self.fingerprint),
+                last_used: None,
             }),
         }
     }
@@ -99,8 +102,8 @@ impl Phone {
     pub fn trust(&mut self, signer: &PublicKey, ctx: &mut Context<'_>) -> Result<(), PhoneError> {
         let signer = ByteArray::new(*signer);
         self.transact(ctx, |state| {
-            state.trusted.retain(|known| *known != signer);
-            state.trusted.push(signer);
+            state.own.trusted.retain(|known| *known != signer);
+            state.own.trusted.push(signer);
         })?;
         Ok(())
     }
@@ -108,8 +111,35 @@ impl Phone {
     /// Every seed of the index.
     #[must_use]
     pub fn seeds(&self) -> Vec<SeedInfo> {
-        let seeds = self.state.seeds.iter();
-        seeds.map(|it| SeedInfo { id: *it.id, label: it.label.clone(), created: it.created, used: it.last_step.is_some() }).collect()
+        let seeds = self.state.index.seeds.iter();
+        seeds.map(|it| SeedInfo { id: *it.id, label: it.label.clone(), created: it.created, last_used: it.last_used }).collect()
+    }
+
+    /// Takes a seed out of the index: requests for it are refused from now on, also one that waits. The files sealed for it can still be imported.
+    ///
+    /// # Errors
+    /// [`PhoneError::NoSuchSeed`], [`PhoneError::NotSaved`].
+    pub fn remove_seed(&mut self, id: &[u8; 16], ctx: &mut Context<'_>) -> Result<(), PhoneError> {
+        self.state.seed(id).ok_or(PhoneError::NoSuchSeed)?;
+        self.transact(ctx, |state| state.remove_seed(id))?;
+        for pairing in self.waiting_for_seed(id) {
+            // The session is there: it was just looked up.
+            let _ = self.end(&pairing, Status::Policy, "", HistoryOutcome::Policy, ctx);
+            self.event(PhoneEvent::Withdrawn(pairing));
+        }
+        Ok(())
+    }
+
+    fn waiting_for_seed(&self, id: &[u8; 16]) -> Vec<PairingId> {
+        let waits = |session: &Session| matches!(session, Session::AwaitHuman(session) if session.channel.seed == Some(*id));
+        self.sessions.iter().filter(|(_, session)| waits(session)).map(|(pairing, _)| *pairing).collect()
+    }
+
+    /// The last step of a seed that may have been issued, here or by a phone that this one took the place of.
+    pub(super) fn last_step(&self, id: &[u8; 16], period: u64) -> Option<u64> {
+        let own = self.state.seed(id).and_then(|seed| seed.last_step);
+        let before = Some(self.state.own.not_before).filter(|time| *time > 0).and_then(|time| time.checked_div(period));
+        own.max(before)
     }
 
     pub(super) fn seal_seed(
@@ -132,16 +162,16 @@ impl Phone {
     }
 
     pub(super) fn trusts(&self, signer: &PublicKey) -> bool {
-        *self.state.signer == *signer || self.state.trusted.iter().any(|known| **known == *signer)
+        *self.state.own.signer == *signer || self.state.own.trusted.iter().any(|known| **known == *signer)
     }
 
     /// Refuses an unlock key that is not this phone's.
     pub(super) fn check_unlock(&self, unlock: &UnlockRoot) -> Result<(), PhoneError> {
-        if unlock.derive_signing().public() == *self.state.signer { Ok(()) } else { Err(PhoneError::WrongUnlockKey) }
+        if unlock.derive_signing().public() == *self.state.own.signer { Ok(()) } else { Err(PhoneError::WrongUnlockKey) }
     }
 
     fn known(&self, fingerprint: &[u8; 32]) -> Option<SeedId> {
-        self.state.seeds.iter().find(|seed| *seed.fingerprint == *fingerprint).map(|seed| *seed.id)
+        self.state.index.seeds.iter().find(|seed| *seed.fingerprint == *fingerprint).map(|seed| *seed.id)
     }
 
     fn fresh_id(&self, ctx: &mut Context<'_>) -> Result<SeedId, PhoneError> {
@@ -151,7 +181,7 @@ impl Phone {
     }
 
     fn room_for(&self, id: SeedId) -> Result<SeedId, PhoneError> {
-        if self.state.seeds.len() < MAX_SEEDS { Ok(id) } else { Err(PhoneError::Full { what: "seeds" }) }
+        if self.state.index.seeds.len() < MAX_SEEDS { Ok(id) } else { Err(PhoneError::Full { what: "seeds" }) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a call of the shell can answer.
 
-use super::NotSaved;
+use super::{BackupError, NotSaved};
 use crate::{otp::OtpAuthError, seed::SealError};
 
 /// Why the phone did not do what its owner asked.
@@ -71,6 +71,12 @@ pub enum PhoneError {
         /// Of what.
         what: &'static str,
     },
+    /// A backup can't be used.
+    #[error("{0}")]
+    Backup(#[from] BackupError),
+    /// The backup was made without the unlock key.
+    #[error("this backup was made without the unlock key")]
+    UnlockKeyMissing,
     /// The channel broke while answering; nothing left the phone.
     #[error("the answer could not be written; nothing left the phone")]
     Channel,

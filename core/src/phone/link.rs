@@ -167,7 +167,7 @@ const MAX_PROVEN: usize = 64;
 
 /// Every mailbox of the state, live ones first, then those taken back, newest first: pairing, relay, and the ticket to deny if the pairing was taken back.
 fn addresses(state: &State) -> impl Iterator<Item = (PairingId, &str, Option<TicketId>)> {
-    let live = state.pairings.iter().map(|pairing| (*pairing.id, pairing.relay.as_str(), None));
-    let revoked = state.revoked.iter().rev().map(|pairing| (*pairing.id, pairing.relay.as_str(), Some(*pairing.ticket)));
+    let live = state.paired.pairings.iter().map(|pairing| (*pairing.id, pairing.relay.as_str(), None));
+    let revoked = state.paired.revoked.iter().rev().map(|pairing| (*pairing.id, pairing.relay.as_str(), Some(*pairing.ticket)));
     live.chain(revoked)
 }

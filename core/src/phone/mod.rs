@@ -4,6 +4,7 @@
 //! sends what [`Phone::poll_output`] says, and shows [`Phone::pending`] to the human. Whatever must be on disk before something leaves is saved
 //! through [`Store`] inside the call, so that the order can't be got wrong.
 
+mod backup;
 mod decide;
 mod enroll;
 mod error;
@@ -20,10 +21,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rand_core::CryptoRngCore;
 
+pub use backup::{BackupError, Restored};
 pub use error::PhoneError;
 pub use session::Decision;
 pub use show::{HistoryEntry, HistoryOutcome, PairingInfo, PendingRequest, SeedInfo, WakeUpState};
 pub use state::MAX_HISTORY;
+pub use vault::{Part, Parts};
 pub use wake_up::PushAddress;
 
 use crate::{
@@ -33,13 +36,13 @@ use crate::{
     time::Now,
 };
 
-/// Where the sealed state goes. The write must be atomic: after a crash either the old or the new bytes are there, whole.
+/// Where the sealed state goes, in [`Part`]s. Each write must be atomic: after a crash either the old or the new bytes are there, whole.
 pub trait Store {
-    /// Replaces what was saved before, durably.
+    /// Replaces what was saved before under this [`Part::name`], durably.
     ///
     /// # Errors
     /// [`NotSaved`] if the old bytes are still the ones a restart would find, or may be.
-    fn save(&mut self, sealed_state: &[u8]) -> Result<(), NotSaved>;
+    fn save(&mut self, part: &str, sealed: &[u8]) -> Result<(), NotSaved>;
 }
 
 /// The state could not be saved; holds what to tell the human.
@@ -94,6 +97,8 @@ pub enum PhoneEvent {
     WakeUpRegistered(PairingId),
     /// A relay will not wake this phone.
     WakeUpRefused(RelayUrl, PushStatus),
+    /// A job was turned away because its clock and this phone's are too far apart: this many seconds, more than none if the job's is ahead.
+    ClockApart(PairingId, i64),
     /// A request was turned away because the state could not be saved.
     NotSaved(NotSaved),
 }
@@ -103,6 +108,8 @@ pub struct Phone {
     device: DeviceRoot,
     identity: PhoneIdentity,
     state: state::State,
+    saved: vault::Saved,
+    lost: Vec<vault::Part>,
     sessions: BTreeMap<PairingId, session::Session>,
     /// Relays that are connected, with the nonces of their HELLOs.
     links: Vec<(RelayUrl, Nonce)>,
@@ -138,13 +145,12 @@ impl Phone {
         self.outputs.push_back(PhoneOutput::Event(event));
     }
 
-    /// Changes the state on disk and then in memory, or neither.
+    /// Changes the state on disk and then in memory. If it can't be saved nothing changes in memory, and nothing leaves; parts that were on disk by then
+    /// (steps burnt before anything else) do no harm there, and are written again with the next change.
     fn transact<T>(&mut self, ctx: &mut Context<'_>, change: impl FnOnce(&mut state::State) -> T) -> Result<T, NotSaved> {
         let mut next = self.state.clone();
         let result = change(&mut next);
-        let sealed =
-            vault::seal(&self.device.derive_state_key(), &next, &mut ctx.rng).map_err(|_| NotSaved("the state is too large".into()))?;
-        ctx.store.save(&sealed)?;
+        self.saved.save(&self.device.derive_state_key(), &next, ctx)?;
         self.state = next;
         Ok(result)
     }

@@ -4,8 +4,9 @@ use serde_bytes::{ByteArray, ByteBuf};
 
 use super::{
     Context, HistoryEntry, NotSaved, PairingInfo, Phone, PhoneError, PhoneEvent,
-    state::{Id, MAX_PAIRINGS, MAX_RETIRED, Pairing, Psk, Push, Revoked, State},
-    vault,
+    session::Session,
+    state::{Id, MAX_PAIRINGS, MAX_RETIRED, Own, Pairing, Push, Revoked, State, StoredSecret},
+    vault::{self, Opened, Part, Parts, Saved},
 };
 use crate::{
     keys::{DeviceRoot, PairingId, UnlockRoot},
@@ -32,45 +33,58 @@ impl Phone {
     /// # Errors
     /// [`NotSaved`].
     pub fn create(device: DeviceRoot, identity: &PhoneIdentity, ctx: &mut Context<'_>) -> Result<Self, NotSaved> {
-        let state = State {
+        let own = Own {
             v: 1,
             name: identity.name.clone(),
             recipient: identity.recipient.to_string(),
             signer: ByteArray::new(identity.signer),
-            pairings: Vec::new(),
-            revoked: Vec::new(),
-            retired: Vec::new(),
-            seeds: Vec::new(),
-            grants: Vec::new(),
             trusted: Vec::new(),
-            replay: Vec::new(),
-            history: Vec::new(),
-            wake_ups: Vec::new(),
+            not_before: 0,
         };
-        let mut phone = Self::with(device, identity.clone(), state);
+        let mut phone = Self::with(device, identity.clone(), State::new(own), Saved::default());
         phone.transact(ctx, |_| ())?;
         Ok(phone)
     }
 
-    /// A phone from what [`Store::save`] was given last.
+    /// A phone from what [`Store::save`] was given last, by name. Parts that are missing or damaged are empty in it, and named by [`Phone::lost`].
     ///
     /// # Errors
-    /// [`PhoneError::StateUnreadable`].
-    pub fn open(device: DeviceRoot, sealed_state: &[u8]) -> Result<Self, PhoneError> {
-        let state = vault::open(&device.derive_state_key(), sealed_state).map_err(|_| PhoneError::StateUnreadable)?;
-        let recipient = state.recipient.parse().map_err(|_| PhoneError::StateUnreadable)?;
-        if state.v != 1 {
-            return Err(PhoneError::StateUnreadable);
+    /// [`PhoneError::StateUnreadable`] if it can't be told which phone it is.
+    pub fn open(device: DeviceRoot, parts: &Parts, now: u64) -> Result<Self, PhoneError> {
+        let opened = vault::open(&device.derive_state_key(), parts).map_err(|_| PhoneError::StateUnreadable)?;
+        let Opened { mut state, saved, lost } = opened;
+        if lost.contains(&Part::Seeds) {
+            // Nobody knows any more which steps are burnt.
+            state.own.not_before = state.own.not_before.max(now);
         }
-        let identity = PhoneIdentity { name: state.name.clone(), recipient, signer: *state.signer };
-        Ok(Self::with(device, identity, state))
+        let mut phone = Self::around(device, state, saved)?;
+        phone.lost = lost;
+        Ok(phone)
     }
 
-    fn with(device: DeviceRoot, identity: PhoneIdentity, state: State) -> Self {
+    /// A phone around a state that was read.
+    pub(super) fn around(device: DeviceRoot, state: State, saved: Saved) -> Result<Self, PhoneError> {
+        let recipient = state.own.recipient.parse().map_err(|_| PhoneError::StateUnreadable)?;
+        if state.own.v != 1 {
+            return Err(PhoneError::StateUnreadable);
+        }
+        let identity = PhoneIdentity { name: state.own.name.clone(), recipient, signer: *state.own.signer };
+        Ok(Self::with(device, identity, state, saved))
+    }
+
+    /// Parts that could not be read when this phone was opened, and have begun anew.
+    #[must_use]
+    pub fn lost(&self) -> &[Part] {
+        &self.lost
+    }
+
+    fn with(device: DeviceRoot, identity: PhoneIdentity, state: State, saved: Saved) -> Self {
         Self {
             device,
             identity,
             state,
+            saved,
+            lost: Vec::new(),
             sessions: Default::default(),
             links: Vec::new(),
             mailboxes: Vec::new(),
@@ -95,7 +109,7 @@ impl Phone {
     /// Whether a pairing code was used on this phone before.
     #[must_use]
     pub fn has_paired(&self, id: &PairingId) -> bool {
-        self.state.pairing(id).is_some() || self.state.retired.iter().any(|retired| **retired == *id)
+        self.state.pairing(id).is_some() || self.state.paired.retired.iter().any(|retired| **retired == *id)
     }
 
     /// Stores a new pairing, which has no right to any seed, and opens its mailbox. Gives P5, for the laptop.
@@ -106,20 +120,20 @@ impl Phone {
         if self.has_paired(&paired.pairing_id) {
             return Err(PhoneError::PairingUsed);
         }
-        if self.state.pairings.len() >= MAX_PAIRINGS {
+        if self.state.paired.pairings.len() >= MAX_PAIRINGS {
             return Err(PhoneError::Full { what: "pairings" });
         }
         let pairing = Pairing {
             id: Id::new(paired.pairing_id),
-            name: State::free_name(&paired.name, MAX_NAME, |name| self.state.pairings.iter().any(|pairing| pairing.name == name)),
+            name: State::free_name(&paired.name, MAX_NAME, |name| self.state.paired.pairings.iter().any(|pairing| pairing.name == name)),
             relay: paired.relay.origin().to_owned(),
             ci_static: ByteArray::new(paired.ci_static),
-            psk: Psk(paired.psk),
+            psk: StoredSecret(paired.psk),
             ticket: Id::new(paired.ticket_id),
             created: ctx.now.unix,
             push: (!paired.push.is_empty()).then(|| Push { sealed: ByteBuf::from(paired.push), given: true }),
         };
-        self.transact(ctx, |state| state.pairings.push(pairing))?;
+        self.transact(ctx, |state| state.paired.pairings.push(pairing))?;
         self.prove(&paired.pairing_id);
         Ok(paired.p5)
     }
@@ -137,7 +151,7 @@ impl Phone {
                 wake_up: self.wake_up_state(&pairing.id),
             })
         };
-        self.state.pairings.iter().filter_map(info).collect()
+        self.state.paired.pairings.iter().filter_map(info).collect()
     }
 
     /// Takes a pairing back: a request of it that waits is refused, one that was answered is not answered again, and its relay is told.
@@ -149,21 +163,23 @@ impl Phone {
         let revoked = Revoked { id: pairing.id, relay: pairing.relay.clone(), ticket: pairing.ticket };
         self.transact(ctx, |state| {
             let id = revoked.id;
-            state.pairings.retain(|pairing| pairing.id != id);
-            state.grants.retain(|grant| grant.pairing != id);
+            state.paired.pairings.retain(|pairing| pairing.id != id);
+            state.paired.grants.retain(|grant| grant.pairing != id);
             state.replay.retain(|entry| entry.pairing != id);
-            state.revoked.push(revoked);
-            state.retired.push(id);
-            let surplus = state.revoked.len().saturating_sub(MAX_PAIRINGS);
-            state.revoked.drain(..surplus);
-            let surplus = state.retired.len().saturating_sub(MAX_RETIRED);
-            state.retired.drain(..surplus);
+            state.paired.revoked.push(revoked);
+            state.paired.retired.push(id);
+            let surplus = state.paired.revoked.len().saturating_sub(MAX_PAIRINGS);
+            state.paired.revoked.drain(..surplus);
+            let surplus = state.paired.retired.len().saturating_sub(MAX_RETIRED);
+            state.paired.retired.drain(..surplus);
         })?;
         if let Some(session) = self.sessions.remove(id) {
             if let Some(at) = session.at().cloned() {
                 self.close(&at, CloseReason::TicketRefused);
             }
-            self.event(PhoneEvent::Withdrawn(*id));
+            if matches!(session, Session::AwaitHuman(_)) {
+                self.event(PhoneEvent::Withdrawn(*id));
+            }
         }
         self.prove(id);
         Ok(())
@@ -187,7 +203,7 @@ impl Phone {
     }
 
     fn rights_of(&self, pairing: &Id) -> Vec<(String, bool)> {
-        let grants = self.state.grants.iter().filter(|grant| grant.pairing == *pairing);
+        let grants = self.state.paired.grants.iter().filter(|grant| grant.pairing == *pairing);
         grants.filter_map(|grant| Some((self.state.seed(&grant.seed)?.label.clone(), grant.allowed))).collect()
     }
 }

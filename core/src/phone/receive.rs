@@ -89,6 +89,8 @@ impl Phone {
     /// What the Ack is to say, and which seed is meant.
     fn judge(&mut self, id: &PairingId, request: &Request, ctx: &Context<'_>) -> (AckState, Option<[u8; 16]>) {
         if ctx.now.unix.abs_diff(request.created_at) > MAX_SKEW {
+            let apart = i64::try_from(i128::from(request.created_at) - i128::from(ctx.now.unix)).unwrap_or(i64::MAX);
+            self.event(PhoneEvent::ClockApart(*id, apart));
             return (AckState::Clock, None);
         }
         if !request.is_within_limits() {

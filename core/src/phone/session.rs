@@ -50,6 +50,7 @@ pub(super) struct AwaitHuman {
 #[derive(Clone, Copy)]
 pub(super) struct Decided {
     pub(super) codes: u8,
+    pub(super) min_life: u8,
     pub(super) grant: bool,
 }
 

@@ -83,8 +83,8 @@ pub struct SeedInfo {
     pub label: String,
     /// When it was sealed, Unix seconds.
     pub created: u64,
-    /// Whether a code was ever issued.
-    pub used: bool,
+    /// When codes were issued last, Unix seconds.
+    pub last_used: Option<u64>,
 }
 
 /// How a request ended.

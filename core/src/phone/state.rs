@@ -1,4 +1,6 @@
 //! What the phone keeps (docs/PROTOCOL.md §10). Private to this implementation; versioned.
+//!
+//! It is saved in parts, each sealed for itself ([`super::vault`]), so that one that is damaged does not take the others with it.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
@@ -20,29 +22,60 @@ pub(super) const MAX_RETIRED: usize = 4096;
 pub(super) const MAX_SEEDS: usize = 256;
 /// Sealed files remembered for one seed; the oldest go first.
 pub(super) const MAX_FILES: usize = 16;
+/// Seeds that were removed and are remembered; the oldest go first.
+const MAX_REMOVED: usize = 1024;
 
 pub(super) type Id = ByteArray<16>;
 
-/// Everything, saved whole.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Everything.
+#[derive(Clone)]
 pub(super) struct State {
+    pub(super) own: Own,
+    pub(super) paired: Paired,
+    pub(super) index: Index,
+    pub(super) replay: Vec<Replay>,
+    pub(super) history: Vec<HistoryEntry>,
+}
+
+/// The phone itself.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Own {
     pub(super) v: u8,
     pub(super) name: String,
     pub(super) recipient: String,
     pub(super) signer: ByteArray<32>,
+    pub(super) trusted: Vec<ByteArray<32>>,
+    /// Steps that began before this may have been issued by a phone that this one was restored from, or before its index was lost. Unix seconds.
+    pub(super) not_before: u64,
+}
+
+/// Who may ask, and for what.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paired {
     pub(super) pairings: Vec<Pairing>,
     pub(super) revoked: Vec<Revoked>,
     /// Every pairing taken back: its pairing code never serves again.
     pub(super) retired: Vec<Id>,
-    pub(super) seeds: Vec<Seed>,
     pub(super) grants: Vec<Grant>,
-    pub(super) trusted: Vec<ByteArray<32>>,
-    pub(super) replay: Vec<Replay>,
-    pub(super) history: Vec<HistoryEntry>,
-    /// Not written while there are none: states from before wake-ups are read as they are.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) wake_ups: Vec<WakeUp>,
+}
+
+/// The seeds, and which steps of them are burnt.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Index {
+    pub(super) seeds: Vec<Seed>,
+    /// Seeds that were removed: should one come back, its steps stay burnt.
+    pub(super) removed: Vec<Removed>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Removed {
+    pub(super) fingerprint: ByteArray<32>,
+    pub(super) last_step: u64,
 }
 
 /// Where this phone gets push messages.
@@ -72,7 +105,7 @@ pub(super) struct Pairing {
     pub(super) name: String,
     pub(super) relay: String,
     pub(super) ci_static: ByteArray<32>,
-    pub(super) psk: Psk,
+    pub(super) psk: StoredSecret,
     pub(super) ticket: Id,
     pub(super) created: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,6 +131,8 @@ pub(super) struct Seed {
     pub(super) fingerprint: ByteArray<32>,
     pub(super) created: u64,
     pub(super) last_step: Option<u64>,
+    /// When codes were issued last, Unix seconds.
+    pub(super) last_used: Option<u64>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -120,87 +155,96 @@ pub(super) struct Replay {
     pub(super) m4: Option<ByteBuf>,
 }
 
-/// A pairing's psk inside the (encrypted) state.
-pub(super) struct Psk(pub(super) Secret32);
+/// A secret inside the (encrypted) state; wiped on drop.
+pub(super) struct StoredSecret(pub(super) Secret32);
 
-impl Clone for Psk {
+impl Clone for StoredSecret {
     fn clone(&self) -> Self {
         Self(self.0.duplicate())
     }
 }
 
-impl Serialize for Psk {
+impl Serialize for StoredSecret {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Goes into the state, which is encrypted before it leaves.
         serializer.serialize_bytes(self.0.expose())
     }
 }
 
-impl<'de> Deserialize<'de> for Psk {
+impl<'de> Deserialize<'de> for StoredSecret {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         ByteArray::<32>::deserialize(deserializer).map(|bytes| Self(Secret32::from_bytes(bytes.into_array())))
     }
 }
 
 impl State {
-    /// More bytes than the state takes when encoded: it holds psks, and a buffer that has to grow leaves them behind.
-    pub(super) fn room(&self) -> usize {
-        let answers: usize = self.replay.iter().filter_map(|entry| entry.m4.as_ref()).map(|m4| m4.len()).sum();
-        let files: usize = self.seeds.iter().map(|seed| seed.files.len()).sum();
-        4096 + 2048 * self.pairings.len()
-            + 1024 * (self.wake_ups.len() + self.seeds.len() + self.history.len())
-            + 256 * (self.revoked.len() + self.grants.len() + self.replay.len())
-            + 48 * (self.retired.len() + self.trusted.len() + files)
-            + answers
+    /// A phone with nothing on it.
+    pub(super) fn new(own: Own) -> Self {
+        Self { own, paired: Paired::default(), index: Index::default(), replay: Vec::new(), history: Vec::new() }
     }
 
     pub(super) fn pairing(&self, id: &PairingId) -> Option<&Pairing> {
-        self.pairings.iter().find(|pairing| *pairing.id == *id)
+        self.paired.pairings.iter().find(|pairing| *pairing.id == *id)
     }
 
     /// The push address for a relay: its own, or the one for all.
     pub(super) fn wake_up(&self, relay: &str) -> Option<&WakeUp> {
-        wake_up_of(&self.wake_ups, relay)
+        wake_up_of(&self.paired.wake_ups, relay)
     }
 
     pub(super) fn set_push(&mut self, id: &PairingId, push: Push) {
-        if let Some(pairing) = self.pairings.iter_mut().find(|pairing| *pairing.id == *id) {
+        if let Some(pairing) = self.paired.pairings.iter_mut().find(|pairing| *pairing.id == *id) {
             pairing.push = Some(push);
         }
     }
 
     pub(super) fn push_given(&mut self, id: &PairingId) {
-        if let Some(push) = self.pairings.iter_mut().find(|pairing| *pairing.id == *id).and_then(|pairing| pairing.push.as_mut()) {
+        if let Some(push) = self.paired.pairings.iter_mut().find(|pairing| *pairing.id == *id).and_then(|pairing| pairing.push.as_mut()) {
             push.given = true;
         }
     }
 
     pub(super) fn seed(&self, id: &[u8; 16]) -> Option<&Seed> {
-        self.seeds.iter().find(|seed| *seed.id == *id)
+        self.index.seeds.iter().find(|seed| *seed.id == *id)
     }
 
     pub(super) fn seed_mut(&mut self, id: &[u8; 16]) -> Option<&mut Seed> {
-        self.seeds.iter_mut().find(|seed| *seed.id == *id)
+        self.index.seeds.iter_mut().find(|seed| *seed.id == *id)
+    }
+
+    /// Takes a seed out of the index, and every right to it.
+    pub(super) fn remove_seed(&mut self, id: &[u8; 16]) {
+        self.paired.grants.retain(|grant| *grant.seed != *id);
+        let Some(at) = self.index.seeds.iter().position(|seed| *seed.id == *id) else { return };
+        let Seed { fingerprint, last_step, .. } = self.index.seeds.remove(at);
+        self.index.removed.extend(last_step.map(|last_step| Removed { fingerprint, last_step }));
+        let surplus = self.index.removed.len().saturating_sub(MAX_REMOVED);
+        self.index.removed.drain(..surplus);
+    }
+
+    /// The last step that was issued of a seed that was removed.
+    pub(super) fn last_step_of_removed(&self, fingerprint: &[u8; 32]) -> Option<u64> {
+        self.index.removed.iter().filter(|removed| *removed.fingerprint == *fingerprint).map(|removed| removed.last_step).max()
     }
 
     /// The seed whose sealed file has this digest.
     pub(super) fn seed_of_file(&self, digest: &[u8; 32]) -> Option<&Seed> {
-        self.seeds.iter().find(|seed| seed.files.iter().any(|file| **file == *digest))
+        self.index.seeds.iter().find(|seed| seed.files.iter().any(|file| **file == *digest))
     }
 
     /// `None`: nobody decided yet.
     pub(super) fn grant(&self, pairing: &PairingId, seed: &[u8; 16]) -> Option<bool> {
-        self.grants.iter().find(|grant| *grant.pairing == *pairing && *grant.seed == *seed).map(|grant| grant.allowed)
+        self.paired.grants.iter().find(|grant| *grant.pairing == *pairing && *grant.seed == *seed).map(|grant| grant.allowed)
     }
 
     /// Nobody has decided any more.
     pub(super) fn drop_grant(&mut self, pairing: &PairingId, seed: &[u8; 16]) {
-        self.grants.retain(|grant| *grant.pairing != *pairing || *grant.seed != *seed);
+        self.paired.grants.retain(|grant| *grant.pairing != *pairing || *grant.seed != *seed);
     }
 
     pub(super) fn set_grant(&mut self, pairing: &PairingId, seed: &[u8; 16], allowed: bool) {
         self.drop_grant(pairing, seed);
-        self.grants.push(Grant { pairing: Id::new(*pairing), seed: Id::new(*seed), allowed });
+        self.paired.grants.push(Grant { pairing: Id::new(*pairing), seed: Id::new(*seed), allowed });
     }
 
     pub(super) fn forget_expired(&mut self, now: u64) {
@@ -243,45 +287,4 @@ impl State {
 pub(super) fn wake_up_of<'a>(wake_ups: &'a [WakeUp], relay: &str) -> Option<&'a WakeUp> {
     let of = |name: &str| wake_ups.iter().find(|it| it.relay == name);
     of(relay).or_else(|| of(""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::channel::encode;
-
-    #[test]
-    fn without_wake_ups_the_state_is_written_as_before_there_were_any() {
-        let pairing = Pairing {
-            id: Id::new([1; 16]),
-            name: String::new(),
-            relay: String::new(),
-            ci_static: ByteArray::new([1; 32]),
-            psk: Psk(Secret32::from_bytes([1; 32])),
-            ticket: Id::new([1; 16]),
-            created: 0,
-            push: None,
-        };
-        let state = State {
-            v: 1,
-            name: String::new(),
-            recipient: String::new(),
-            signer: ByteArray::new([1; 32]),
-            pairings: vec![pairing],
-            revoked: Vec::new(),
-            retired: Vec::new(),
-            seeds: Vec::new(),
-            grants: Vec::new(),
-            trusted: Vec::new(),
-            replay: Vec::new(),
-            history: Vec::new(),
-            wake_ups: Vec::new(),
-        };
-        let bytes = encode(&state).unwrap();
-        // 12 keys in the state, 7 in the pairing.
-        assert_eq!(bytes[0], 0xac);
-        let at = bytes.windows(8).position(|window| window == b"pairings").unwrap();
-        assert_eq!(bytes[at + 8..at + 10], [0x81, 0xa7]);
-        assert!(crate::channel::decode::<State>(&bytes).is_ok());
-    }
 }

@@ -18,7 +18,7 @@ use crate::{
 /// A push subscription of this phone. Whoever has it can wake the phone: `Debug` reveals nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PushAddress {
-    /// URL of the push service, at most [`MAX_ENDPOINT`] printable ASCII characters.
+    /// URL of the push service, at most [`MAX_ENDPOINT`] printable ASCII characters; or `apns:` or `fcm:` and a token, for relays with a gateway.
     pub endpoint: String,
     /// The P-256 public key of its messages, uncompressed; 65 bytes.
     pub p256dh: [u8; 65],
@@ -33,10 +33,21 @@ impl std::fmt::Debug for PushAddress {
 }
 
 impl PushAddress {
+    /// The token of a service (`apns`, `fcm`) that has no keys of its own, for relays with a gateway to it.
+    #[must_use]
+    pub fn token(service: &str, token: &str) -> Self {
+        let mut p256dh = [0; 65];
+        p256dh[0] = 4;
+        Self { endpoint: format!("{service}:{}", token.trim()), p256dh, auth: [0; 16] }
+    }
+
     /// Only the form is looked at; whether it is an address that can be sent to, the relay says.
     fn is_sound(&self) -> bool {
-        let url = self.endpoint.starts_with("https://") || self.endpoint.starts_with("http://");
-        url && self.endpoint.len() <= MAX_ENDPOINT
+        let known = ["https://", "http://", "apns:", "fcm:"]
+            .iter()
+            .any(|start| self.endpoint.len() > start.len() && self.endpoint.starts_with(start));
+        known
+            && self.endpoint.len() <= MAX_ENDPOINT
             && self.endpoint.bytes().all(|byte| byte.is_ascii_graphic())
             && self.p256dh.first() == Some(&4)
     }
@@ -61,21 +72,21 @@ impl Phone {
             return Err(PhoneError::PushAddress);
         }
         let relay = relay.map(|relay| relay.origin().to_owned()).unwrap_or_default();
-        let before = self.state.wake_ups.clone();
+        let before = self.state.paired.wake_ups.clone();
         if address.is_some() && before.iter().filter(|wake_up| wake_up.relay != relay).count() >= MAX_PAIRINGS {
             return Err(PhoneError::Full { what: "wake-up addresses" });
         }
         self.transact(ctx, |state| {
-            state.wake_ups.retain(|wake_up| wake_up.relay != relay);
-            state.wake_ups.extend(address.map(|it| WakeUp {
+            state.paired.wake_ups.retain(|wake_up| wake_up.relay != relay);
+            state.paired.wake_ups.extend(address.map(|it| WakeUp {
                 relay,
                 endpoint: it.endpoint,
                 p256dh: ByteArray::new(it.p256dh),
                 auth: ByteArray::new(it.auth),
             }));
             let changed = |pairing: &Pairing| state.wake_up(&pairing.relay) != wake_up_of(&before, &pairing.relay);
-            let changed: Vec<_> = state.pairings.iter().filter(|pairing| changed(pairing)).map(|pairing| pairing.id).collect();
-            for pairing in state.pairings.iter_mut().filter(|pairing| changed.contains(&pairing.id)) {
+            let changed: Vec<_> = state.paired.pairings.iter().filter(|pairing| changed(pairing)).map(|pairing| pairing.id).collect();
+            for pairing in state.paired.pairings.iter_mut().filter(|pairing| changed.contains(&pairing.id)) {
                 pairing.push = None;
             }
         })?;

@@ -6,6 +6,8 @@ pub const MAX_TTL: u32 = 600;
 pub const DEFAULT_TTL: u32 = 300;
 /// Most codes in one approval.
 pub const MAX_CODES: u8 = 20;
+/// Longest life that may be asked of the first code, seconds: that of the longest step.
+pub const MAX_MIN_LIFE: u8 = 120;
 /// How far the clocks of CI and phone may be apart, seconds.
 pub const MAX_SKEW: u64 = 90;
 /// How long after its end a request stays in the replay memory, seconds.

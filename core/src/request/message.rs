@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 use zeroize::Zeroizing;
 
-use super::{DEFAULT_TTL, MAX_CODES, MAX_TTL};
+use super::{DEFAULT_TTL, MAX_CODES, MAX_MIN_LIFE, MAX_TTL};
 use crate::text::{MAX_HINT, MAX_NAME, MAX_REASON, clean, is_clean};
 
 /// Sizes of a padded Request.
@@ -113,6 +113,8 @@ pub struct Request {
     pub sealed: ByteBuf,
     /// Codes wanted.
     pub codes: u8,
+    /// How long the first code should still be valid when it is issued, seconds.
+    pub min_life: u8,
     /// What CI calls the seed.
     pub seed_name: String,
     /// Why, in the words of the workflow.
@@ -137,6 +139,7 @@ impl Request {
             operation,
             sealed: ByteBuf::new(),
             codes: 1,
+            min_life: 0,
             seed_name: String::new(),
             reason: String::new(),
             artefact: None,
@@ -153,6 +156,7 @@ impl Request {
         self.v == 1
             && (1..=MAX_TTL).contains(&self.ttl)
             && (1..=if is_code { MAX_CODES } else { 1 }).contains(&self.codes)
+            && self.min_life <= if is_code { MAX_MIN_LIFE } else { 0 }
             && self.sealed.is_empty() != is_code
             && is_clean(&self.seed_name, MAX_NAME)
             && is_clean(&self.reason, MAX_REASON)

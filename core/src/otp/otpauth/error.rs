@@ -25,7 +25,9 @@ pub enum OtpAuthError {
     #[error("not an otpauth URI: it must start with otpauth://totp/")]
     Scheme,
     /// The export of Google Authenticator.
-    #[error("this is an export of several seeds (otpauth-migration); show the QR code of the one account at its service instead")]
+    #[error(
+        "this is an export of several seeds (otpauth-migration); import it in the app on the phone, or show the QR code of the one account at its service"
+    )]
     Migration,
     /// Counter-based codes.
     #[error("counter-based codes (hotp) are not supported; ask the service for time-based ones (totp)")]
