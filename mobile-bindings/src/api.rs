@@ -1,30 +1,33 @@
-//! The exported surface. It holds no logic: every method is one call of the engine.
+//! The exported surface. It holds no logic: every method is a call of the engine, on the engine's threads.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_core::phone::{Decision, PhoneError};
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use tokio::sync::watch;
+use data_encoding::HEXLOWER;
+use tokio::sync::{Mutex as AsyncMutex, watch};
 use zeroize::Zeroizing;
 
 use crate::{
-    AuthenticatorError, Enrolled, HistoryEntry, Identity, Keychain, Observer, Pairing, PairingUi, PendingRequest, PushSubscription, Seed,
-    Storage,
-    engine::Engine,
-    net::{Network, is_engine_thread},
+    AuthenticatorError, Connection, Enrolled, HistoryEntry, Identity, Keychain, Observer, Pairing, PairingUi, PendingRequest, PushTarget,
+    Seed, SeedImport, Storage,
+    engine::{Around, Engine},
+    net::Network,
     pair::pair,
     records::id_text,
+    shell::{Running, Shell},
 };
 
 /// A phone: its pairings, its seeds, the requests that wait.
 ///
-/// All methods may be called from any thread, and may block: [`Authenticator::pair`] for minutes, [`Authenticator::approve`],
-/// [`Authenticator::enroll`] and [`Authenticator::import_sealed`] as long as the person takes to unlock, [`Authenticator::stop`] for two seconds.
+/// All methods may be called from any thread and none blocks it. What waits for a disk, the network or the person is asynchronous: cancelled while it
+/// waits for the person or the network, it changes nothing.
 #[derive(uniffi::Object)]
 pub struct Authenticator {
     engine: Arc<Engine>,
-    network: Mutex<Option<Network>>,
+    network: Arc<AsyncMutex<Option<Network>>>,
+    /// Told when pairing is to end.
     cancel: watch::Sender<()>,
+    shell: Mutex<Shell>,
 }
 
 #[uniffi::export]
@@ -32,15 +35,18 @@ impl Authenticator {
     /// Sets a new phone up under `name` (at most 64 characters), with fresh keys.
     ///
     /// # Errors
-    /// [`AuthenticatorError::SetUp`] if the storage holds one already, [`AuthenticatorError::Storage`], [`AuthenticatorError::Unlock`].
+    /// [`AuthenticatorError::SetUp`] if there is one already, [`AuthenticatorError::Storage`], [`AuthenticatorError::Unlock`].
     #[uniffi::constructor]
-    pub fn create(
+    pub async fn create(
         name: String,
         storage: Arc<dyn Storage>,
         keychain: Arc<dyn Keychain>,
         observer: Arc<dyn Observer>,
     ) -> Result<Arc<Self>, AuthenticatorError> {
-        Engine::create(&name, storage, keychain, observer).map(Self::around)
+        let shell = Shell::start()?;
+        let around = Around { storage, keychain, observer };
+        let engine = shell.run(async move { Engine::create(&name, around).await }).await?;
+        Ok(Self::around(engine, shell))
     }
 
     /// Opens the phone that was set up before. Nothing is unlocked.
@@ -49,64 +55,110 @@ impl Authenticator {
     /// [`AuthenticatorError::SetUp`] if there is none, or it does not fit its device key; [`AuthenticatorError::Storage`],
     /// [`AuthenticatorError::Unlock`].
     #[uniffi::constructor]
-    pub fn open(
+    pub async fn open(
         storage: Arc<dyn Storage>,
         keychain: Arc<dyn Keychain>,
         observer: Arc<dyn Observer>,
     ) -> Result<Arc<Self>, AuthenticatorError> {
-        Engine::open(storage, keychain, observer).map(Self::around)
+        let shell = Shell::start()?;
+        let around = Around { storage, keychain, observer };
+        let engine = shell.work(move || Engine::open(around)).await?;
+        Ok(Self::around(engine, shell))
     }
 
-    /// Connects to every relay and stays connected: requests arrive from now on. Does nothing if it is started already; waits for a
-    /// [`Authenticator::stop`] that is under way.
+    /// Sets a phone up in the place of the one that made this backup, which must not be used any more: the two would evict each other. Steps that have
+    /// begun are not issued again. If the backup was made without the unlock key, codes can be approved only after
+    /// [`Authenticator::restore_unlock_key`].
     ///
     /// # Errors
-    /// [`AuthenticatorError::TryAgain`], also when an observer calls it.
-    pub fn start(&self) -> Result<(), AuthenticatorError> {
-        if is_engine_thread() {
-            return Err(AuthenticatorError::TryAgain("start was called on the engine's own thread; call it on another".into()));
-        }
-        let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ending) = network.take_if(|network| network.is_ending()) {
-            ending.stop();
-        }
-        if network.is_none() {
-            *network = Some(Network::start(self.engine.clone())?);
-        }
-        Ok(())
+    /// [`AuthenticatorError::BadInput`] if it is no backup, of a later version, or the passphrase is wrong; as [`Authenticator::create`].
+    #[uniffi::constructor]
+    pub async fn restore(
+        backup: Vec<u8>,
+        passphrase: String,
+        storage: Arc<dyn Storage>,
+        keychain: Arc<dyn Keychain>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Arc<Self>, AuthenticatorError> {
+        let passphrase = Zeroizing::new(passphrase);
+        let shell = Shell::start()?;
+        let around = Around { storage, keychain, observer };
+        let engine = shell.run(async move { Engine::restore(&backup, &passphrase, around).await }).await?;
+        Ok(Self::around(engine, shell))
     }
 
-    /// Tells every job that waits, and disconnects. Does nothing if it is stopped already. An observer that calls it does not wait for the end.
+    /// Connects to every relay and stays connected: requests arrive from now on. Does nothing if it is connected already.
     ///
     /// # Errors
-    /// None.
-    pub fn stop(&self) -> Result<(), AuthenticatorError> {
-        if is_engine_thread() {
-            // Whoever holds the guard is starting or stopping right now, and may be waiting for this thread.
-            if let Ok(Some(network)) = self.network.try_lock().as_deref() {
-                network.signal();
+    /// [`AuthenticatorError::TryAgain`].
+    pub async fn connect(&self) -> Result<(), AuthenticatorError> {
+        let (engine, network) = (self.engine.clone(), self.network.clone());
+        self.run(async move {
+            let mut network = network.lock().await;
+            if network.is_none() {
+                engine.look_at_seeds();
+                *network = Some(Network::start(engine, &tokio::runtime::Handle::current()));
             }
-            return Ok(());
-        }
-        let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(network) = network.take() {
-            network.stop();
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
-    /// Pairs with the laptop that shows `code` (the text of the QR code); `ui` shows the six digits to type there. At most 300 s.
+    /// Tells every job that waits, and disconnects, within two seconds. Does nothing if it is disconnected already.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::TryAgain`].
+    pub async fn disconnect(&self) -> Result<(), AuthenticatorError> {
+        let network = self.network.clone();
+        self.run(async move {
+            let mut network = network.lock().await;
+            if let Some(network) = network.take() {
+                network.stop().await;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The phone has another network, or one again: every connection is made anew at once, instead of when it is found to be dead.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::TryAgain`].
+    pub async fn network_changed(&self) -> Result<(), AuthenticatorError> {
+        let network = self.network.clone();
+        self.run(async move {
+            if let Some(network) = &*network.lock().await {
+                network.renew();
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Pairs with the laptop that shows `code` (the text of the QR code); `ui` shows the six digits to type there. At most 300 s. Cancelled before the laptop
+    /// has confirmed, nothing is stored.
     ///
     /// # Errors
     /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::TryAgain`] (the code is still good), [`AuthenticatorError::StartAgain`],
     /// [`AuthenticatorError::Storage`].
-    pub fn pair(&self, code: String, ui: Arc<dyn PairingUi>) -> Result<Pairing, AuthenticatorError> {
+    pub async fn pair(&self, code: String, ui: Arc<dyn PairingUi>) -> Result<Pairing, AuthenticatorError> {
         let code = Zeroizing::new(code);
-        let id = pair(&self.engine, &code, &*ui, self.cancel.subscribe())?;
-        self.pairings()?.into_iter().find(|pairing| pairing.id == id_text(&id)).ok_or_else(|| PhoneError::NoSuchPairing.into())
+        let engine = self.engine.clone();
+        let mut cancel = self.cancel.subscribe();
+        self.run(async move {
+            let id = tokio::select! {
+                paired = pair(&engine, &code, &*ui) => id_text(&paired?),
+                _ = cancel.changed() => {
+                    return Err(AuthenticatorError::StartAgain("pairing was cancelled; nothing was stored".into()));
+                }
+            };
+            let paired = engine.view().pairings.iter().find(|pairing| pairing.id == id).cloned();
+            paired.ok_or_else(|| PhoneError::NoSuchPairing.into())
+        })
+        .await
     }
 
-    /// Ends a [`Authenticator::pair`] that another thread is in.
+    /// Ends every [`Authenticator::pair`] that is under way: for Swift, where cancelling a task does not reach this library.
     ///
     /// # Errors
     /// None.
@@ -120,62 +172,91 @@ impl Authenticator {
     /// # Errors
     /// None.
     pub fn pending(&self) -> Result<Vec<PendingRequest>, AuthenticatorError> {
-        Ok(self.engine.pending().into_iter().map(Into::into).collect())
+        Ok(self.engine.pending())
     }
 
     /// Says yes: checks `number`, has the person unlock, and answers. `codes`: how many to give, if fewer than asked for; `grant`: the pairing may
-    /// use the seed from now on; `uri`: the otpauth URI, if the request needs it. Neither seed nor code is returned.
+    /// use the seed from now on; `seed`: the seed, if the request needs it. Neither seed nor code is returned.
     ///
     /// # Errors
     /// The request still waits: [`AuthenticatorError::BadInput`], [`AuthenticatorError::Unlock`], [`AuthenticatorError::Storage`],
     /// [`AuthenticatorError::SetUp`]. It was ended: [`AuthenticatorError::WrongNumber`], [`AuthenticatorError::NotAllowed`],
     /// [`AuthenticatorError::StartAgain`]. It was gone before: [`AuthenticatorError::Gone`].
-    pub fn approve(
+    pub async fn approve(
         &self,
         request_id: String,
         number: String,
         codes: Option<u8>,
         grant: bool,
-        uri: Option<String>,
+        seed: Option<Arc<SeedImport>>,
     ) -> Result<(), AuthenticatorError> {
-        let uri = uri.map(Zeroizing::new);
         let id = parse_id(&request_id).ok_or(PhoneError::NoSuchRequest)?;
-        self.engine.approve(&id, &Decision { number, codes, grant }, uri.as_ref().map(|uri| uri.as_str()))
+        let (engine, given) = (self.engine.clone(), seed.clone());
+        let reason = self.work(move || engine.decide(&id, &Decision { number, codes, grant }, given.as_deref())).await?;
+        let unlock = self.unlock(reason).await?;
+        let engine = self.engine.clone();
+        self.work(move || engine.approve(&id, &unlock, seed.as_deref())).await
     }
 
     /// Says no; `reason` goes to the job's log, cut to 120 characters.
     ///
     /// # Errors
     /// [`AuthenticatorError::Gone`].
-    pub fn deny(&self, request_id: String, reason: String) -> Result<(), AuthenticatorError> {
+    pub async fn deny(&self, request_id: String, reason: String) -> Result<(), AuthenticatorError> {
         let id = parse_id(&request_id).ok_or(PhoneError::NoSuchRequest)?;
-        self.engine.deny(&id, &reason)
+        self.call(move |engine| Ok(engine.call(|phone, ctx| phone.deny(&id, &reason, ctx))?)).await
     }
 
-    /// Seals a new seed to this phone and `recipients` (`age1...`), after unlocking.
+    /// Says no and takes the pairing back: it never asks again.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::Gone`], [`AuthenticatorError::Storage`].
+    pub async fn block(&self, request_id: String) -> Result<(), AuthenticatorError> {
+        let id = parse_id(&request_id).ok_or(PhoneError::NoSuchRequest)?;
+        self.call(move |engine| Ok(engine.call(|phone, ctx| phone.block(&id, ctx))?)).await
+    }
+
+    /// Seals these accounts of an import to this phone and `recipients` (`age1...`), after unlocking once.
     ///
     /// # Errors
     /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::Unlock`], [`AuthenticatorError::Storage`], [`AuthenticatorError::TryAgain`] if there is
-    /// no room, [`AuthenticatorError::SetUp`].
-    pub fn enroll(&self, uri: String, recipients: Vec<String>) -> Result<Enrolled, AuthenticatorError> {
-        let uri = Zeroizing::new(uri);
-        self.engine.enroll(&uri, &recipients)
+    /// no room, [`AuthenticatorError::SetUp`]. Those sealed before are known to this phone; enroll them all again to get their texts.
+    pub async fn enroll(
+        &self,
+        seeds: Arc<SeedImport>,
+        indices: Vec<u32>,
+        recipients: Vec<String>,
+    ) -> Result<Vec<Enrolled>, AuthenticatorError> {
+        let reason = Engine::check_enroll(&seeds, &indices, &recipients)?;
+        let unlock = self.unlock(reason).await?;
+        self.call(move |engine| engine.enroll(&seeds, &indices, &recipients, &unlock)).await
     }
 
     /// Adds a seed that another phone sealed for this one too (base64url), after unlocking.
     ///
     /// # Errors
     /// As [`Authenticator::enroll`], and [`AuthenticatorError::StartAgain`] if it can't be opened: seal it again, or trust its signer first.
-    pub fn import_sealed(&self, sealed: String) -> Result<Seed, AuthenticatorError> {
-        self.engine.import(&sealed).map(Into::into)
+    pub async fn import_sealed(&self, sealed: String) -> Result<Seed, AuthenticatorError> {
+        let file = Engine::parse_sealed(&sealed)?;
+        let unlock = self.unlock("Import a seed".into()).await?;
+        self.call(move |engine| engine.import(file, &unlock).map(Into::into)).await
+    }
+
+    /// Takes a seed off this phone, by its id: requests for it are refused from now on. Files sealed for this phone can be imported again.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::Gone`], [`AuthenticatorError::Storage`].
+    pub async fn remove_seed(&self, seed_id: String) -> Result<(), AuthenticatorError> {
+        let id = parse_id(&seed_id).ok_or(PhoneError::NoSuchSeed)?;
+        self.call(move |engine| Ok(engine.call(|phone, ctx| phone.remove_seed(&id, ctx))?)).await
     }
 
     /// Trusts seeds signed by another phone from now on: its [`Identity::signer`].
     ///
     /// # Errors
     /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::Storage`].
-    pub fn trust(&self, signer: String) -> Result<(), AuthenticatorError> {
-        self.engine.trust(&signer)
+    pub async fn trust(&self, signer: String) -> Result<(), AuthenticatorError> {
+        self.call(move |engine| engine.trust(&signer)).await
     }
 
     /// What this phone tells every laptop.
@@ -183,8 +264,7 @@ impl Authenticator {
     /// # Errors
     /// None.
     pub fn identity(&self) -> Result<Identity, AuthenticatorError> {
-        let it = self.engine.look(|phone| phone.identity());
-        Ok(Identity { name: it.name, recipient: it.recipient.to_string(), signer: BASE64URL_NOPAD.encode(&it.signer) })
+        Ok(self.engine.view().identity.clone())
     }
 
     /// Every seed that this phone knows.
@@ -192,7 +272,7 @@ impl Authenticator {
     /// # Errors
     /// None.
     pub fn seeds(&self) -> Result<Vec<Seed>, AuthenticatorError> {
-        Ok(self.engine.look(|phone| phone.seeds()).into_iter().map(Into::into).collect())
+        Ok(self.engine.view().seeds.clone())
     }
 
     /// Every pairing.
@@ -200,52 +280,15 @@ impl Authenticator {
     /// # Errors
     /// None.
     pub fn pairings(&self) -> Result<Vec<Pairing>, AuthenticatorError> {
-        Ok(self.engine.look(|phone| phone.pairings()).into_iter().map(Into::into).collect())
+        Ok(self.engine.view().pairings.clone())
     }
 
-    /// Allows or denies a pairing the use of a seed, by their ids.
+    /// Every relay that this phone keeps a connection to, and how it is.
     ///
     /// # Errors
-    /// [`AuthenticatorError::Gone`], [`AuthenticatorError::Storage`].
-    pub fn allow(&self, pairing_id: String, seed_id: String, allowed: bool) -> Result<(), AuthenticatorError> {
-        let pairing = parse_id(&pairing_id).ok_or(PhoneError::NoSuchPairing)?;
-        let seed = parse_id(&seed_id).ok_or(PhoneError::NoSuchSeed)?;
-        Ok(self.engine.call(|phone, ctx| phone.allow(&pairing, &seed, allowed, ctx))?)
-    }
-
-    /// Takes a pairing back, by its id: its requests are refused from now on, and its relay is told.
-    ///
-    /// # Errors
-    /// [`AuthenticatorError::Gone`], [`AuthenticatorError::Storage`].
-    pub fn revoke(&self, pairing_id: String) -> Result<(), AuthenticatorError> {
-        self.engine.revoke(&parse_id(&pairing_id).ok_or(PhoneError::NoSuchPairing)?)
-    }
-
-    /// From now on a relay may wake this phone with push messages to `subscription`; no `relay`: every relay that was not given one of its own. Kept, and
-    /// registered at each relay when it is connected; calling it again with the same is harmless. [`Pairing::wake_up`] says how far it is.
-    ///
-    /// # Errors
-    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::Storage`], [`AuthenticatorError::TryAgain`] if there are too many.
-    pub fn register_wake_up(&self, relay: Option<String>, subscription: PushSubscription) -> Result<(), AuthenticatorError> {
-        let address = subscription.to_address()?;
-        self.engine.set_wake_up(relay, Some(address))
-    }
-
-    /// No longer. Tickets that are out can still be used for wake-ups: end the subscription at the push service, too.
-    ///
-    /// # Errors
-    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::Storage`].
-    pub fn remove_wake_up(&self, relay: Option<String>) -> Result<(), AuthenticatorError> {
-        self.engine.set_wake_up(relay, None)
-    }
-
-    /// Asks a relay for the key that it signs push messages with (VAPID, base64url), for push services that want it before they give a
-    /// subscription; nothing if the relay sends no wake-ups. Takes up to 25 s.
-    ///
-    /// # Errors
-    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::TryAgain`].
-    pub fn wake_up_key(&self, relay: String) -> Result<Option<String>, AuthenticatorError> {
-        crate::wake_up::key_of(relay.trim())
+    /// None.
+    pub fn connections(&self) -> Result<Vec<Connection>, AuthenticatorError> {
+        Ok(self.engine.view().connections.clone())
     }
 
     /// What happened, oldest first.
@@ -253,20 +296,114 @@ impl Authenticator {
     /// # Errors
     /// None.
     pub fn history(&self) -> Result<Vec<HistoryEntry>, AuthenticatorError> {
-        Ok(self.engine.look(|phone| phone.history().to_vec()).into_iter().map(Into::into).collect())
+        Ok(self.engine.view().history.clone())
+    }
+
+    /// Allows or denies a pairing the use of a seed, by their ids.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::Gone`], [`AuthenticatorError::Storage`].
+    pub async fn allow(&self, pairing_id: String, seed_id: String, allowed: bool) -> Result<(), AuthenticatorError> {
+        let pairing = parse_id(&pairing_id).ok_or(PhoneError::NoSuchPairing)?;
+        let seed = parse_id(&seed_id).ok_or(PhoneError::NoSuchSeed)?;
+        self.call(move |engine| Ok(engine.call(|phone, ctx| phone.allow(&pairing, &seed, allowed, ctx))?)).await
+    }
+
+    /// Takes a pairing back, by its id: its requests are refused from now on, and its relay is told.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::Gone`], [`AuthenticatorError::Storage`].
+    pub async fn revoke(&self, pairing_id: String) -> Result<(), AuthenticatorError> {
+        let id = parse_id(&pairing_id).ok_or(PhoneError::NoSuchPairing)?;
+        self.call(move |engine| Ok(engine.call(|phone, ctx| phone.revoke(&id, ctx))?)).await
+    }
+
+    /// From now on a relay may wake this phone with push messages to `target`; no `relay`: every relay that was not given one of its own. Kept, and
+    /// registered at each relay when it is connected; calling it again with the same is harmless. [`Pairing::wake_up`] says how far it is.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::Storage`], [`AuthenticatorError::TryAgain`] if there are too many.
+    pub async fn register_wake_up(&self, relay: Option<String>, target: PushTarget) -> Result<(), AuthenticatorError> {
+        let address = target.to_address()?;
+        self.call(move |engine| engine.set_wake_up(relay, Some(address))).await
+    }
+
+    /// No longer. Tickets that are out can still be used for wake-ups: end the subscription at the push service, too.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::Storage`].
+    pub async fn remove_wake_up(&self, relay: Option<String>) -> Result<(), AuthenticatorError> {
+        self.call(move |engine| engine.set_wake_up(relay, None)).await
+    }
+
+    /// Asks a relay for the key that it signs push messages with (VAPID, base64url), for push services that want it before they give a
+    /// subscription; nothing if the relay sends no wake-ups. Takes up to 25 s.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::TryAgain`].
+    pub async fn wake_up_key(&self, relay: String) -> Result<Option<String>, AuthenticatorError> {
+        self.run(async move { crate::wake_up::key_of(&relay).await }).await
+    }
+
+    /// Everything that another phone needs to take this one's place, in an age file with this passphrase (12 characters at least; `age -d` opens it too).
+    /// `with_unlock_key`: whoever has the backup and its passphrase can then make codes, after this phone's person has unlocked once more now; without,
+    /// they can see what this phone is paired with and answer for it, but open no seed.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::Unlock`], [`AuthenticatorError::TryAgain`].
+    pub async fn back_up(&self, passphrase: String, with_unlock_key: bool) -> Result<Vec<u8>, AuthenticatorError> {
+        let passphrase = Zeroizing::new(passphrase);
+        crate::backup::check_passphrase(&passphrase)?;
+        let unlock = if with_unlock_key { Some(self.unlock("Put the key of all seeds into a backup".into()).await?) } else { None };
+        self.call(move |engine| engine.back_up(unlock.as_ref(), &passphrase)).await
+    }
+
+    /// Brings the unlock key back out of a backup of this phone that was made with it: after the system has destroyed it, or the phone was restored
+    /// without it. Nothing else of the backup is used.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::SetUp`] if it is a backup of another phone, [`AuthenticatorError::Unlock`].
+    pub async fn restore_unlock_key(&self, backup: Vec<u8>, passphrase: String) -> Result<(), AuthenticatorError> {
+        let passphrase = Zeroizing::new(passphrase);
+        let unlock = self.call(move |engine| engine.unlock_root_of(&backup, &passphrase)).await?;
+        let engine = self.engine.clone();
+        self.run(async move { engine.protect(unlock).await }).await
     }
 }
 
 impl Authenticator {
-    fn around(engine: Engine) -> Arc<Self> {
-        Arc::new(Self { engine: Arc::new(engine), network: Mutex::new(None), cancel: watch::Sender::new(()) })
+    fn around(engine: Engine, shell: Shell) -> Arc<Self> {
+        Arc::new(Self { engine: Arc::new(engine), network: Arc::default(), cancel: watch::Sender::new(()), shell: Mutex::new(shell) })
+    }
+
+    fn run<T: Send + 'static>(&self, future: impl Future<Output = Result<T, AuthenticatorError>> + Send + 'static) -> Running<T> {
+        self.shell.lock().unwrap_or_else(PoisonError::into_inner).run(future)
+    }
+
+    fn work<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, AuthenticatorError> + Send + 'static) -> Running<T> {
+        self.shell.lock().unwrap_or_else(PoisonError::into_inner).work(work)
+    }
+
+    fn call<T: Send + 'static>(&self, call: impl FnOnce(&Engine) -> Result<T, AuthenticatorError> + Send + 'static) -> Running<T> {
+        let engine = self.engine.clone();
+        self.work(move || call(&engine))
+    }
+
+    fn unlock(&self, reason: String) -> Running<countersign_core::keys::UnlockRoot> {
+        let engine = self.engine.clone();
+        self.run(async move { engine.unlock(reason).await })
     }
 }
 
 impl Drop for Authenticator {
     fn drop(&mut self) {
-        // It never fails.
-        let _ = self.stop();
+        let network = self.network.clone();
+        let shell = self.shell.get_mut().unwrap_or_else(PoisonError::into_inner);
+        shell.end_after(async move {
+            if let Some(network) = network.lock().await.take() {
+                network.stop().await;
+            }
+        });
     }
 }
 

@@ -5,14 +5,13 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use countersign_core::{
     keys::{DeviceRoot, PairingId, UnlockRoot},
-    otp::parse_otpauth,
     pairing::PhoneIdentity,
-    phone::{Context, Decision, NotSaved, Phone, PhoneError, PhoneEvent, PhoneOutput, PushAddress, Store},
+    phone::{Context, Decision, NotSaved, Part, Parts, Phone, PhoneError, PhoneEvent, PhoneOutput, PushAddress, Restored, Store},
     relay::{Nonce, RelayUrl},
     request::RequestId,
     seed::SealedSeed,
@@ -23,16 +22,27 @@ use rand_core::OsRng;
 use tokio::sync::{Notify, mpsc::UnboundedSender};
 use zeroize::Zeroizing;
 
-use crate::{AuthenticatorError, Enrolled, Event, Keychain, LinkState, Observer, Storage, records::id_text};
+use crate::{
+    Attention, AuthenticatorError, Enrolled, Event, Keychain, LinkState, LostPart, Observer, SeedImport, Storage, backup,
+    records::id_text,
+    view::{self, View},
+};
 
-/// Everything that calls and the network thread share.
+/// The ordinary secret in the keychain.
+const DEVICE: &str = "device-root";
+/// The one that the person unlocks.
+const UNLOCK: &str = "unlock-root";
+/// A seed that nobody used for this long is worth a question, seconds.
+const UNUSED: u64 = 180 * 24 * 3600;
+
+/// Everything that calls and the network share.
 pub(crate) struct Engine {
     inner: Mutex<Inner>,
-    storage: Arc<dyn Storage>,
-    keychain: Arc<dyn Keychain>,
-    observer: Arc<dyn Observer>,
+    /// What screens show. Never locked while something is saved, so that reading it waits for nothing.
+    view: RwLock<Arc<View>>,
+    around: Around,
     clock: Clock,
-    /// The network thread is to look: events, timers, or pairings changed.
+    /// The network is to look: events, timers, or pairings changed.
     pub(crate) changed: Notify,
 }
 
@@ -40,59 +50,118 @@ struct Inner {
     phone: Phone,
     /// Connections that are up, by what they send next.
     links: HashMap<RelayUrl, UnboundedSender<Vec<u8>>>,
+    states: Vec<crate::Connection>,
     events: VecDeque<Event>,
+}
+
+/// What an app brings.
+pub(crate) struct Around {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) keychain: Arc<dyn Keychain>,
+    pub(crate) observer: Arc<dyn Observer>,
 }
 
 /// [`Storage`] as the core wants it.
 struct Saving<'a>(&'a dyn Storage);
 
 impl Store for Saving<'_> {
-    fn save(&mut self, sealed_state: &[u8]) -> Result<(), NotSaved> {
-        self.0.save(sealed_state.to_vec()).map_err(|error| NotSaved(error.to_string()))
+    fn save(&mut self, part: &str, sealed: &[u8]) -> Result<(), NotSaved> {
+        self.0.save(part.to_owned(), sealed.to_vec()).map_err(|error| NotSaved(error.to_string()))
     }
 }
 
-impl Engine {
-    /// A new phone. Roots first, state last: a half-finished attempt leaves no state and may be repeated.
-    pub(crate) fn create(
-        name: &str,
-        storage: Arc<dyn Storage>,
-        keychain: Arc<dyn Keychain>,
-        observer: Arc<dyn Observer>,
-    ) -> Result<Self, AuthenticatorError> {
-        if storage.load()?.is_some() {
-            return Err(AuthenticatorError::SetUp("this phone is set up already; open it instead".into()));
+fn load_parts(storage: &dyn Storage) -> Result<Parts, AuthenticatorError> {
+    let mut parts = Parts::new();
+    for part in Part::ALL {
+        if let Some(bytes) = storage.load(part.name().to_owned())? {
+            parts.insert(part.name().to_owned(), bytes);
         }
+    }
+    Ok(parts)
+}
+
+/// Nothing that is there may be lost: a device root is stored at the very end.
+fn check_free(around: &Around) -> Result<(), AuthenticatorError> {
+    if around.keychain.load(DEVICE.to_owned())?.is_none() {
+        return Ok(());
+    }
+    Err(AuthenticatorError::SetUp(if load_parts(&*around.storage)?.is_empty() {
+        "this phone's keys are there, but nothing else: bring its files back, or have the app erase the keys to begin anew".into()
+    } else {
+        "this phone is set up already; open it instead".into()
+    }))
+}
+
+async fn protect(around: &Around, unlock: &UnlockRoot) -> Result<(), AuthenticatorError> {
+    // The keychain is where it lives.
+    let root = unlock.expose().to_vec();
+    Ok(around.keychain.protect(UNLOCK.to_owned(), root, "Protect the seeds of this phone".to_owned()).await?)
+}
+
+impl Engine {
+    /// A new phone. The device root comes last: a half-finished attempt leaves none, and may be repeated.
+    pub(crate) async fn create(name: &str, around: Around) -> Result<Self, AuthenticatorError> {
+        check_free(&around)?;
         let (device, unlock) = (DeviceRoot::make(&mut OsRng), UnlockRoot::make(&mut OsRng));
         let identity =
             PhoneIdentity::derive(name, &unlock).map_err(|_| AuthenticatorError::TryAgain("a key could not be made; try again".into()))?;
-        // The keychain is where these two secrets live.
-        keychain.store_device_root(device.expose().to_vec())?;
-        keychain.store_unlock_root(unlock.expose().to_vec())?;
+        protect(&around, &unlock).await?;
         drop(unlock);
         let clock = Clock::start();
-        let mut store = Saving(&*storage);
+        // The keychain is where it lives.
+        let root = Zeroizing::new(device.expose().to_vec());
+        let mut store = Saving(&*around.storage);
         let phone = Phone::create(device, &identity, &mut Context { now: clock.now(), rng: &mut OsRng, store: &mut store })?;
-        Ok(Self::with(phone, storage, keychain, observer, clock))
+        around.keychain.store(DEVICE.to_owned(), root.to_vec())?;
+        Ok(Self::with(phone, around, clock))
     }
 
     /// The phone that was created before.
-    pub(crate) fn open(
-        storage: Arc<dyn Storage>,
-        keychain: Arc<dyn Keychain>,
-        observer: Arc<dyn Observer>,
-    ) -> Result<Self, AuthenticatorError> {
+    pub(crate) fn open(around: Around) -> Result<Self, AuthenticatorError> {
         let missing = |what| AuthenticatorError::SetUp(format!("{what}; set this phone up first, or restore it from a backup"));
-        let state = storage.load()?.ok_or_else(|| missing("there is no authenticator here yet"))?;
-        let root = keychain.load_device_root()?.map(Zeroizing::new).ok_or_else(|| missing("the phone's device key is missing"))?;
+        let parts = load_parts(&*around.storage)?;
+        if parts.is_empty() {
+            return Err(missing("there is no authenticator here yet"));
+        }
+        let root =
+            around.keychain.load(DEVICE.to_owned())?.map(Zeroizing::new).ok_or_else(|| missing("the phone's device key is missing"))?;
         let device = DeviceRoot::from_slice(&root).ok_or_else(|| missing("the phone's device key is damaged"))?;
-        let phone = Phone::open(device, &state)?;
-        Ok(Self::with(phone, storage, keychain, observer, Clock::start()))
+        let clock = Clock::start();
+        let phone = Phone::open(device, &parts, clock.now().unix)?;
+        Ok(Self::with(phone, around, clock))
     }
 
-    fn with(phone: Phone, storage: Arc<dyn Storage>, keychain: Arc<dyn Keychain>, observer: Arc<dyn Observer>, clock: Clock) -> Self {
-        let inner = Inner { phone, links: HashMap::new(), events: VecDeque::new() };
-        Self { inner: Mutex::new(inner), storage, keychain, observer, clock, changed: Notify::new() }
+    /// A phone in the place of the one that made this backup.
+    pub(crate) async fn restore(sealed: &[u8], passphrase: &str, around: Around) -> Result<Self, AuthenticatorError> {
+        check_free(&around)?;
+        let plain = backup::open(sealed, passphrase)?;
+        let clock = Clock::start();
+        let restore = |store: &mut dyn Store| Phone::restore(&plain, &mut Context { now: clock.now(), rng: &mut OsRng, store });
+        // Whatever is wrong with it is told before the person is asked for anything.
+        if let Some(unlock) = restore(&mut Nowhere)?.unlock {
+            protect(&around, &unlock).await?;
+        }
+        let Restored { phone, device, .. } = restore(&mut Saving(&*around.storage))?;
+        // The keychain is where it lives.
+        around.keychain.store(DEVICE.to_owned(), device.expose().to_vec())?;
+        Ok(Self::with(phone, around, clock))
+    }
+
+    fn with(phone: Phone, around: Around, clock: Clock) -> Self {
+        let lost = phone.lost().iter().filter_map(|part| lost(*part)).map(|what| attention(Attention::Lost { what })).collect();
+        let view = Arc::new(View::of(&phone, &[], clock.now()));
+        let inner = Inner { phone, links: HashMap::new(), states: Vec::new(), events: lost };
+        Self { inner: Mutex::new(inner), view: RwLock::new(view), around, clock, changed: Notify::new() }
+    }
+
+    /// What screens show, as it is now.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The requests of the view, with the time that is left now.
+    pub(crate) fn pending(&self) -> Vec<crate::PendingRequest> {
+        self.view().pending(self.clock.now())
     }
 
     /// Looks at the phone, changing nothing.
@@ -100,45 +169,85 @@ impl Engine {
         look(&self.lock().phone)
     }
 
-    pub(crate) fn pending(&self) -> Vec<countersign_core::phone::PendingRequest> {
-        self.lock().phone.pending(self.clock.now())
-    }
-
-    pub(crate) fn approve(&self, request: &RequestId, decision: &Decision, uri: Option<&str>) -> Result<(), AuthenticatorError> {
-        // A mistyped URI costs nothing as long as nothing was decided.
-        if let Some(uri) = uri {
-            parse_otpauth(uri.trim()).map_err(PhoneError::from)?;
+    /// Checks a decision, before the person is asked to unlock; what the system's prompt shows.
+    pub(crate) fn decide(&self, request: &RequestId, decision: &Decision, seed: Option<&SeedImport>) -> Result<String, AuthenticatorError> {
+        // A seed that can't be used costs nothing as long as nothing was decided.
+        if let Some(seed) = seed {
+            seed.only()?;
         }
-        let asked = self.pending().into_iter().find(|pending| pending.request_id == *request).ok_or(PhoneError::NoSuchRequest)?;
-        if asked.needs_uri && uri.is_none() {
+        let asked = self.look(|phone| phone.pending(self.clock.now())).into_iter().find(|pending| pending.request_id == *request);
+        let asked = asked.ok_or(PhoneError::NoSuchRequest)?;
+        if asked.needs_uri && seed.is_none() {
             return Err(PhoneError::UriMissing.into());
         }
         self.call(|phone, ctx| phone.decide(request, decision, ctx))?;
         let label = if asked.label.is_empty() { "a new seed".to_owned() } else { asked.label };
-        let unlock = self.unlock(format!("Approve {label} for {}", asked.pairing))?;
-        Ok(self.call(|phone, ctx| phone.approve(request, &unlock, uri, ctx))?)
+        Ok(format!("Approve {label} for {}", asked.pairing))
     }
 
-    pub(crate) fn deny(&self, request: &RequestId, reason: &str) -> Result<(), AuthenticatorError> {
-        Ok(self.call(|phone, ctx| phone.deny(request, reason, ctx))?)
+    pub(crate) fn approve(&self, request: &RequestId, unlock: &UnlockRoot, seed: Option<&SeedImport>) -> Result<(), AuthenticatorError> {
+        let uri = seed.map(SeedImport::only).transpose()?.map(countersign_core::otp::OtpAuth::to_uri);
+        Ok(self.call(|phone, ctx| phone.approve(request, unlock, uri.as_ref().map(|uri| uri.as_str()), ctx))?)
     }
 
-    pub(crate) fn enroll(&self, uri: &str, recipients: &[String]) -> Result<Enrolled, AuthenticatorError> {
-        let otpauth = parse_otpauth(uri.trim()).map_err(PhoneError::from)?;
+    /// Seals these accounts of an import.
+    pub(crate) fn enroll(
+        &self,
+        seeds: &SeedImport,
+        indices: &[u32],
+        recipients: &[String],
+        unlock: &UnlockRoot,
+    ) -> Result<Vec<Enrolled>, AuthenticatorError> {
         let recipients: Result<Vec<_>, _> = recipients.iter().map(|text| text.trim().parse()).collect();
         let recipients = recipients.map_err(|_| PhoneError::Recipient)?;
-        let unlock = self.unlock(format!("Seal {}", otpauth.label()))?;
-        let sealed = self.call(|phone, ctx| phone.enroll(&otpauth, &recipients, &unlock, ctx))?;
-        let warnings = otpauth.warnings().iter().map(ToString::to_string).collect();
-        Ok(Enrolled { label: otpauth.label(), sealed: BASE64URL_NOPAD.encode(sealed.as_bytes()), warnings })
+        let mut enrolled = Vec::with_capacity(indices.len());
+        for index in indices {
+            let otpauth = seeds.get(*index)?;
+            let sealed = self.call(|phone, ctx| phone.enroll(otpauth, &recipients, unlock, ctx))?;
+            let warnings = otpauth.warnings().iter().map(ToString::to_string).collect();
+            enrolled.push(Enrolled { label: otpauth.label(), sealed: BASE64URL_NOPAD.encode(sealed.as_bytes()), warnings });
+        }
+        Ok(enrolled)
     }
 
-    pub(crate) fn import(&self, sealed: &str) -> Result<countersign_core::phone::SeedInfo, AuthenticatorError> {
+    /// Everything about an enrolment that can be wrong before the person is asked to unlock; what the system's prompt shows.
+    pub(crate) fn check_enroll(seeds: &SeedImport, indices: &[u32], recipients: &[String]) -> Result<String, AuthenticatorError> {
+        if recipients.iter().any(|text| text.trim().parse::<countersign_core::seed::Recipient>().is_err()) {
+            return Err(PhoneError::Recipient.into());
+        }
+        let labels = indices.iter().map(|index| seeds.get(*index).map(countersign_core::otp::OtpAuth::label));
+        let labels = labels.collect::<Result<Vec<_>, _>>()?;
+        match labels.as_slice() {
+            [] => Err(AuthenticatorError::BadInput("choose at least one seed".into())),
+            [one] => Ok(format!("Seal {one}")),
+            many => Ok(format!("Seal {} seeds", many.len())),
+        }
+    }
+
+    pub(crate) fn import(&self, file: SealedSeed, unlock: &UnlockRoot) -> Result<countersign_core::phone::SeedInfo, AuthenticatorError> {
+        Ok(self.call(|phone, ctx| phone.import(file, unlock, ctx))?)
+    }
+
+    pub(crate) fn parse_sealed(sealed: &str) -> Result<SealedSeed, AuthenticatorError> {
         let bad = |_| AuthenticatorError::BadInput("this is no sealed seed: copy the whole text after `sealed =`".into());
         let bytes = BASE64URL_NOPAD.decode(sealed.trim().trim_end_matches('=').as_bytes()).map_err(bad)?;
-        let file = SealedSeed::parse(bytes)?;
-        let unlock = self.unlock("Import a seed".into())?;
-        Ok(self.call(|phone, ctx| phone.import(file, &unlock, ctx))?)
+        Ok(SealedSeed::parse(bytes)?)
+    }
+
+    pub(crate) fn back_up(&self, unlock: Option<&UnlockRoot>, passphrase: &str) -> Result<Vec<u8>, AuthenticatorError> {
+        let plain = self.look(|phone| phone.back_up(unlock, self.clock.now().unix))?;
+        backup::seal(&plain, passphrase)
+    }
+
+    /// The unlock root out of a backup of this phone.
+    pub(crate) fn unlock_root_of(&self, sealed: &[u8], passphrase: &str) -> Result<UnlockRoot, AuthenticatorError> {
+        let plain = backup::open(sealed, passphrase)?;
+        Ok(self.look(|phone| phone.unlock_root_of(&plain))?)
+    }
+
+    /// Keeps the unlock root anew, for a keychain that has lost it.
+    pub(crate) async fn protect(&self, unlock: UnlockRoot) -> Result<(), AuthenticatorError> {
+        protect(&self.around, &unlock).await
     }
 
     pub(crate) fn trust(&self, signer: &str) -> Result<(), AuthenticatorError> {
@@ -154,26 +263,32 @@ impl Engine {
         Ok(self.call(|phone, ctx| phone.set_wake_up(relay.as_ref(), address, ctx))?)
     }
 
-    pub(crate) fn revoke(&self, id: &PairingId) -> Result<(), AuthenticatorError> {
-        Ok(self.call(|phone, ctx| phone.revoke(id, ctx))?)
-    }
-
     /// Has the person unlock. No lock is held: this takes as long as the person does.
-    fn unlock(&self, reason: String) -> Result<UnlockRoot, AuthenticatorError> {
-        let root = Zeroizing::new(self.keychain.unlock(reason)?);
+    pub(crate) async fn unlock(&self, reason: String) -> Result<UnlockRoot, AuthenticatorError> {
+        let root = Zeroizing::new(self.around.keychain.unlock(UNLOCK.to_owned(), reason).await?);
         UnlockRoot::from_slice(&root).ok_or_else(|| PhoneError::WrongUnlockKey.into())
     }
 
     /// Changes the phone, and routes what comes of it before anybody else can.
     pub(crate) fn call<T>(&self, change: impl FnOnce(&mut Phone, &mut Context<'_>) -> T) -> T {
         let mut inner = self.lock();
-        let mut store = Saving(&*self.storage);
+        let mut store = Saving(&*self.around.storage);
         let mut ctx = Context { now: self.clock.now(), rng: &mut OsRng, store: &mut store };
         let result = change(&mut inner.phone, &mut ctx);
-        inner.route();
+        self.publish(&mut inner);
         drop(inner);
         self.changed.notify_one();
         result
+    }
+
+    /// Sends what is to be sent, and shows what has changed.
+    fn publish(&self, inner: &mut Inner) {
+        let now = self.clock.now();
+        let old = self.view();
+        let gone = inner.route(&old);
+        let new = View::of(&inner.phone, &inner.states, now);
+        inner.events.extend(view::changes(&old, &new, &gone));
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -182,14 +297,14 @@ impl Engine {
     }
 }
 
-/// For the network thread.
+/// For the network.
 impl Engine {
     /// A connection is up: proves the mailboxes there.
     pub(crate) fn connected(&self, relay: &RelayUrl, nonce: Nonce, queue: UnboundedSender<Vec<u8>>) {
         let mut inner = self.lock();
         inner.links.insert(relay.clone(), queue);
         inner.phone.connected(relay, &nonce);
-        inner.route();
+        self.publish(&mut inner);
     }
 
     /// A connection is gone.
@@ -216,18 +331,38 @@ impl Engine {
     pub(crate) fn shut_down(&self) {
         let mut inner = self.lock();
         inner.phone.shut_down();
-        inner.route();
+        self.publish(&mut inner);
         inner.links.clear();
     }
 
-    /// Something to show that is not the phone's own.
-    pub(crate) fn tell(&self, event: Event) {
-        self.lock().events.push_back(event);
+    pub(crate) fn tell_link(&self, relay: &RelayUrl, state: LinkState) {
+        let connection = crate::Connection { relay: relay.to_string(), state };
+        let mut inner = self.lock();
+        inner.states.retain(|known| known.relay != connection.relay);
+        inner.states.push(connection.clone());
+        inner.events.push_back(Event::ConnectionChanged { connection });
+        self.publish(&mut inner);
+        drop(inner);
         self.changed.notify_one();
     }
 
-    pub(crate) fn tell_link(&self, relay: &RelayUrl, state: LinkState) {
-        self.tell(Event::Link { relay: relay.to_string(), state });
+    /// There is no connection to this relay, and none is wanted.
+    pub(crate) fn forget_link(&self, relay: &RelayUrl) {
+        let mut inner = self.lock();
+        inner.states.retain(|known| known.relay != relay.to_string());
+        self.publish(&mut inner);
+    }
+
+    /// Asks about seeds that nobody uses.
+    pub(crate) fn look_at_seeds(&self) {
+        let now = self.clock.now().unix;
+        let mut inner = self.lock();
+        for seed in inner.phone.seeds() {
+            let since = seed.last_used.unwrap_or(seed.created).max(seed.created);
+            if now.saturating_sub(since) > UNUSED {
+                inner.events.push_back(attention(Attention::SeedUnused { seed: id_text(&seed.id), label: seed.label, since }));
+            }
+        }
     }
 
     /// Hands the observer what happened, in order and without the lock.
@@ -236,13 +371,15 @@ impl Engine {
             let next = self.lock().events.pop_front();
             let Some(event) = next else { return };
             // An app that fails to show something is still told the rest.
-            let _ = self.observer.on_event(event);
+            let _ = self.around.observer.on_event(event);
         }
     }
 }
 
 impl Inner {
-    fn route(&mut self) {
+    /// Sends what is to be sent and notes what is to be told; the pairings whose requests were withdrawn.
+    fn route(&mut self, view: &View) -> Vec<String> {
+        let mut withdrawn = Vec::new();
         while let Some(output) = self.phone.poll_output() {
             match output {
                 PhoneOutput::Send { relay, frame } => {
@@ -251,25 +388,50 @@ impl Inner {
                         let _ = link.send(frame);
                     }
                 }
-                PhoneOutput::Event(event) => self.events.extend(event_of(event)),
+                PhoneOutput::Event(PhoneEvent::Withdrawn(id)) => withdrawn.push(id_text(&id)),
+                PhoneOutput::Event(event) => self.events.extend(event_of(event, view)),
                 _ => {}
             }
         }
+        withdrawn
     }
 }
 
-fn event_of(event: PhoneEvent) -> Option<Event> {
-    Some(match event {
-        PhoneEvent::Asked(id) => Event::Asked { pairing: id_text(&id) },
-        PhoneEvent::JobAway(id) => Event::JobAway { pairing: id_text(&id) },
-        PhoneEvent::JobBack(id) => Event::JobBack { pairing: id_text(&id) },
-        PhoneEvent::Withdrawn(id) => Event::Withdrawn { pairing: id_text(&id) },
-        PhoneEvent::Settled(id) => Event::Settled { pairing: id_text(&id) },
-        PhoneEvent::Evicted(relay) => Event::Evicted { relay: relay.to_string() },
-        PhoneEvent::RelayError(relay, code) => Event::RelayProblem { relay: relay.to_string(), problem: code.to_string() },
-        PhoneEvent::WakeUpRegistered(id) => Event::WakeUpRegistered { pairing: id_text(&id) },
-        PhoneEvent::WakeUpRefused(relay, status) => Event::WakeUpRefused { relay: relay.to_string(), problem: status.to_string() },
-        PhoneEvent::NotSaved(problem) => Event::StorageProblem { problem: problem.to_string() },
-        _ => return None,
+fn attention(attention: Attention) -> Event {
+    Event::AttentionNeeded { attention }
+}
+
+/// What was lost with a part; both copies of the phone itself are never lost alone.
+fn lost(part: Part) -> Option<LostPart> {
+    Some(match part {
+        Part::Seeds => LostPart::Seeds,
+        Part::Pairings => LostPart::Pairings,
+        Part::Requests => LostPart::Requests,
+        Part::History => LostPart::History,
+        Part::Phone | Part::PhoneCopy => return None,
     })
+}
+
+/// What is not seen in the requests themselves.
+fn event_of(event: PhoneEvent, view: &View) -> Option<Event> {
+    let name = |id: &PairingId| view.name_of(&id_text(id));
+    Some(attention(match event {
+        PhoneEvent::Settled(id) => return Some(Event::Settled { pairing_id: id_text(&id) }),
+        PhoneEvent::Evicted(relay) => Attention::Evicted { relay: relay.to_string() },
+        PhoneEvent::RelayError(relay, code) => Attention::RelayProblem { relay: relay.to_string(), problem: code.to_string() },
+        PhoneEvent::WakeUpRegistered(id) => Attention::WakeUpRegistered { pairing: name(&id) },
+        PhoneEvent::WakeUpRefused(relay, status) => Attention::WakeUpRefused { relay: relay.to_string(), problem: status.to_string() },
+        PhoneEvent::ClockApart(id, seconds) => Attention::ClockApart { pairing: name(&id), seconds },
+        PhoneEvent::NotSaved(problem) => Attention::StorageProblem { problem: problem.to_string() },
+        _ => return None,
+    }))
+}
+
+/// A backup is looked at before anything is saved.
+struct Nowhere;
+
+impl Store for Nowhere {
+    fn save(&mut self, _: &str, _: &[u8]) -> Result<(), NotSaved> {
+        Ok(())
+    }
 }

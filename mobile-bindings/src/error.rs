@@ -57,7 +57,9 @@ impl From<PhoneError> for AuthenticatorError {
             | PhoneError::UriMissing
             | PhoneError::Seal(_)
             | PhoneError::Recipient
-            | PhoneError::PushAddress => Self::BadInput(text),
+            | PhoneError::PushAddress
+            | PhoneError::Backup(_)
+            | PhoneError::UnlockKeyMissing => Self::BadInput(text),
             PhoneError::SeedNotOpened | PhoneError::CodesAhead | PhoneError::PairingUsed => Self::StartAgain(text),
             _ => Self::TryAgain(text),
         }
@@ -78,7 +80,11 @@ impl From<StorageError> for AuthenticatorError {
 
 impl From<KeychainError> for AuthenticatorError {
     fn from(error: KeychainError) -> Self {
-        Self::Unlock(error.to_string())
+        match error {
+            // Unlocking again does not help; a backup does.
+            KeychainError::Invalidated => Self::SetUp(error.to_string()),
+            _ => Self::Unlock(error.to_string()),
+        }
     }
 }
 

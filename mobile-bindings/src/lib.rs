@@ -5,24 +5,38 @@
 #![allow(unsafe_code, reason = "uniffi's generated code exports C symbols; the modules written by hand deny it again")]
 
 #[deny(unsafe_code)]
+mod backup;
+#[deny(unsafe_code)]
 mod engine;
 #[deny(unsafe_code)]
 mod net;
 #[deny(unsafe_code)]
 mod pair;
+#[deny(unsafe_code)]
+pub mod passphrase;
+#[deny(unsafe_code)]
+mod shell;
+#[deny(unsafe_code)]
+mod view;
 
 mod api;
 mod error;
+mod event;
 mod records;
+mod seeds;
 mod traits;
 mod wake_up;
 
 pub use api::Authenticator;
+pub use backup::{MAX_BACKUP, MIN_PASSPHRASE};
 pub use error::AuthenticatorError;
+pub use event::{Attention, Connection, Event, Gone, LinkState, LostPart};
 pub use records::{
-    Artefact, Claim, Enrolled, HistoryEntry, HistoryOutcome, Identity, Operation, Pairing, PendingRequest, Seed, SeedRight, WakeUpState,
+    Artefact, Claim, Claimed, Enrolled, HistoryEntry, HistoryOutcome, Identity, Pairing, PendingRequest, RequestKind, Seed, SeedRight,
+    Verified, WakeUpState,
 };
-pub use traits::{Event, Keychain, KeychainError, LinkState, Observer, ObserverError, PairingUi, Storage, StorageError};
-pub use wake_up::PushSubscription;
+pub use seeds::{ImportPart, SeedEntry, SeedImport};
+pub use traits::{Keychain, KeychainError, Observer, ObserverError, PairingUi, Storage, StorageError};
+pub use wake_up::PushTarget;
 
 uniffi::setup_scaffolding!();

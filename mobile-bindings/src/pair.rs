@@ -10,37 +10,21 @@ use countersign_core::{
 };
 use countersign_link::Link;
 use rand_core::OsRng;
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 
 use crate::{AuthenticatorError, PairingUi, engine::Engine, net::describe, wake_up::seal_for};
 
 /// The one circuit of this connection.
 const CIRCUIT: Circuit = 1;
 
-/// Pairs with the laptop that shows `code`; returns when both sides have stored the pairing, when `cancel` changes, or when the code is dead.
-pub(crate) fn pair(
-    engine: &Engine,
-    code: &str,
-    ui: &dyn PairingUi,
-    mut cancel: watch::Receiver<()>,
-) -> Result<PairingId, AuthenticatorError> {
-    let code: PairingCode = code.parse()?;
+/// Pairs with the laptop that shows `code`; returns when both sides have stored the pairing, or when the code is dead.
+pub(crate) async fn pair(engine: &Engine, code: &str, ui: &dyn PairingUi) -> Result<PairingId, AuthenticatorError> {
+    let code: PairingCode = code.trim().parse()?;
     if engine.look(|phone| phone.has_paired(&code.pairing_id())) {
         return Err(PhoneError::PairingUsed.into());
     }
-    if tokio::runtime::Handle::try_current().is_ok() {
-        return Err(AuthenticatorError::TryAgain("pairing was begun on the engine's own thread; begin it on another".into()));
-    }
-    let failed = |_| AuthenticatorError::TryAgain("the system gave nothing to run the network on; try again".into());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(async {
-        tokio::select! {
-            _ = cancel.changed() => Err(ended("pairing was cancelled; nothing was stored")),
-            paired = timeout(Duration::from_millis(PAIRING_TTL_MS), attempt(engine, code, ui)) => {
-                paired.unwrap_or_else(|_| Err(ended("the pairing code has expired; nothing was stored")))
-            }
-        }
-    })
+    let paired = timeout(Duration::from_millis(PAIRING_TTL_MS), attempt(engine, code, ui)).await;
+    paired.unwrap_or_else(|_| Err(ended("the pairing code has expired; nothing was stored")))
 }
 
 async fn attempt(engine: &Engine, code: PairingCode, ui: &dyn PairingUi) -> Result<PairingId, AuthenticatorError> {

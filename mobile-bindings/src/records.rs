@@ -1,7 +1,7 @@
 //! What is shown. No record here holds a secret, so `Debug` and every foreign string form are harmless.
 
 use countersign_core::{phone, request};
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
 /// What this phone tells every laptop.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
@@ -60,8 +60,8 @@ pub struct Seed {
     pub label: String,
     /// When it was sealed, Unix seconds.
     pub created: u64,
-    /// Whether a code was ever issued.
-    pub used: bool,
+    /// When codes of it were issued last, Unix seconds.
+    pub last_used: Option<u64>,
 }
 
 /// A seed that was just sealed.
@@ -77,14 +77,14 @@ pub struct Enrolled {
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
-pub enum Operation {
+pub enum RequestKind {
     /// Codes of a seed.
     Code,
     /// To seal a new seed.
     Enroll,
 }
 
-/// One thing CI says about itself, unverified.
+/// One thing CI says about itself. A claim.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct Claim {
     /// What it is about.
@@ -93,7 +93,7 @@ pub struct Claim {
     pub value: String,
 }
 
-/// What is about to be released, says CI. Unverified.
+/// What is about to be released, says CI. A claim.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct Artefact {
     /// Its name.
@@ -104,31 +104,52 @@ pub struct Artefact {
     pub sha256: Option<String>,
 }
 
+/// What this phone knows of a request by itself. Show it as it is.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Verified {
+    /// Who asks: the name of the pairing on this phone.
+    pub pairing: String,
+    /// The pairing's id.
+    pub pairing_id: String,
+    /// What is asked for.
+    pub kind: RequestKind,
+    /// Whose codes: issuer and account of the sealed record. Nothing if a seed is to be enrolled.
+    pub seed: Option<String>,
+    /// Codes wanted.
+    pub codes: u8,
+    /// Who else will be able to open a seed that is to be enrolled: whoever holds these keys.
+    pub recipients: Vec<String>,
+    /// This pairing has not used this seed yet: approving needs an explicit grant.
+    pub first_use: bool,
+}
+
+/// What the job says. Nobody has checked it: never show it in the place or the style of what is [`Verified`]. Texts are short, and without control or
+/// direction-changing characters.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Claimed {
+    /// What the job calls the seed.
+    pub seed_name: String,
+    /// Why.
+    pub reason: String,
+    /// Issuer and account of a seed that is to be enrolled, as the laptop has sent it. Nothing if this phone is to read the seed itself.
+    pub new_seed: Option<String>,
+    /// What is about to be released.
+    pub artefact: Option<Artefact>,
+    /// Where the job runs: platform, repository, reference, commit, workflow, run, actor.
+    pub job: Vec<Claim>,
+}
+
 /// A request that waits for its human.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct PendingRequest {
     /// Names it.
     pub id: String,
-    /// The pairing's name on this phone: trustworthy.
-    pub pairing: String,
-    /// The pairing's id.
-    pub pairing_id: String,
-    /// What is asked for.
-    pub operation: Operation,
-    /// The seed's label, from the sealed record: trustworthy. When enrolling: from the URI, as the laptop sent it; empty if the phone reads the URI itself.
-    pub label: String,
-    /// What CI says about itself and its reasons. Show each line as unverified.
-    pub unverified: Vec<Claim>,
-    /// What is released, says CI. Show as unverified.
-    pub artefact: Option<Artefact>,
-    /// Codes wanted.
-    pub codes: u8,
-    /// Further recipients of a seed to be enrolled: whoever holds their keys can open it too.
-    pub recipients: Vec<String>,
-    /// The otpauth URI must be given when approving.
-    pub needs_uri: bool,
-    /// This pairing has not used this seed yet: approving needs an explicit grant.
-    pub first_use: bool,
+    /// What this phone knows.
+    pub verified: Verified,
+    /// What the job says.
+    pub claimed: Claimed,
+    /// A [`crate::SeedImport`] must be given when approving.
+    pub needs_seed: bool,
     /// The connection to the job is lost for now.
     pub away: bool,
     /// Seconds left to answer.
@@ -139,19 +160,30 @@ pub struct PendingRequest {
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
-#[allow(missing_docs, reason = "the names are those of docs/PROTOCOL.md §5.2")]
 pub enum HistoryOutcome {
+    /// Answered with codes; the job has not said what became of them.
     Approved,
+    /// Approved, and the job has used a code.
     Used,
+    /// Approved, and the job has used none.
     NotUsed,
+    /// Approved, and the target has refused the code.
     Rejected,
+    /// The person said no.
     Denied,
+    /// The number was not the job's.
     WrongNumber,
+    /// Nobody answered in time.
     Expired,
+    /// The job gave up before there was an answer.
     Withdrawn,
+    /// Refused: the pairing has no right to the seed.
     Policy,
+    /// Approved, but the seed could not be opened.
     Failed,
+    /// Approved, but the codes issued already reach too far ahead.
     Busy,
+    /// A new seed was sealed.
     Enrolled,
 }
 
@@ -179,6 +211,12 @@ pub(crate) fn id_text(id: &[u8; 16]) -> String {
     HEXLOWER.encode(id)
 }
 
+impl From<countersign_core::pairing::PhoneIdentity> for Identity {
+    fn from(it: countersign_core::pairing::PhoneIdentity) -> Self {
+        Self { name: it.name, recipient: it.recipient.to_string(), signer: BASE64URL_NOPAD.encode(&it.signer) }
+    }
+}
+
 impl From<phone::PairingInfo> for Pairing {
     fn from(it: phone::PairingInfo) -> Self {
         let seeds = it.seeds.into_iter().map(|(label, allowed)| SeedRight { label, allowed }).collect();
@@ -193,32 +231,35 @@ impl From<phone::PairingInfo> for Pairing {
 
 impl From<phone::SeedInfo> for Seed {
     fn from(it: phone::SeedInfo) -> Self {
-        Self { id: id_text(&it.id), label: it.label, created: it.created, used: it.used }
+        Self { id: id_text(&it.id), label: it.label, created: it.created, last_used: it.last_used }
     }
 }
 
 impl From<phone::PendingRequest> for PendingRequest {
     fn from(it: phone::PendingRequest) -> Self {
-        let own = [("seed", it.seed_name.as_str()), ("reason", it.reason.as_str())];
-        let claims = own.into_iter().filter(|(_, value)| !value.is_empty()).chain(it.hints.iter());
-        let unverified = claims.map(|(name, value)| Claim { name: name.to_owned(), value: value.to_owned() }).collect();
+        let enrolls = it.operation == request::Operation::Enroll;
+        let label = Some(it.label).filter(|label| !label.is_empty());
+        let (seed, new_seed) = if enrolls { (None, label) } else { (label, None) };
+        let verified = Verified {
+            pairing: it.pairing,
+            pairing_id: id_text(&it.pairing_id),
+            kind: if enrolls { RequestKind::Enroll } else { RequestKind::Code },
+            seed,
+            codes: it.codes,
+            recipients: it.recipients,
+            first_use: it.first_use,
+        };
         let artefact = it.artefact.map(|it| Artefact {
             name: it.name,
             version: it.version,
             sha256: it.sha256.map(|digest| HEXLOWER.encode(&*digest)),
         });
+        let job = it.hints.iter().map(|(name, value)| Claim { name: name.to_owned(), value: value.to_owned() }).collect();
         Self {
             id: id_text(&it.request_id),
-            pairing: it.pairing,
-            pairing_id: id_text(&it.pairing_id),
-            operation: if it.operation == request::Operation::Enroll { Operation::Enroll } else { Operation::Code },
-            label: it.label,
-            unverified,
-            artefact,
-            codes: it.codes,
-            recipients: it.recipients,
-            needs_uri: it.needs_uri,
-            first_use: it.first_use,
+            verified,
+            claimed: Claimed { seed_name: it.seed_name, reason: it.reason, new_seed, artefact, job },
+            needs_seed: it.needs_uri,
             away: it.away,
             seconds_left: it.seconds_left,
             digits: it.digits,

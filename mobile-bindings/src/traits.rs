@@ -1,10 +1,9 @@
 //! What the app around the engine implements.
 //!
 //! Every method can fail, also where nothing is expected to: an exception that is not one of these errors becomes `Failed` or
-//! `Unavailable`, and never stops the engine. No method may call the [`crate::Authenticator`] back, except an [`Observer`]
-//! (docs/MOBILE.md, "Threads").
+//! `Unavailable`, without its text, and never stops the engine. They are called on threads of the engine, never on the app's.
 
-/// The app could not load or save the state.
+/// The app could not load or save a blob.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 pub enum StorageError {
     /// What to tell the person.
@@ -22,21 +21,21 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for StorageError {
     }
 }
 
-/// The phone's state: one opaque, encrypted blob.
+/// A place for a handful of named blobs, each opaque, encrypted and checked by the engine. Names are small letters and dashes.
 #[uniffi::export(with_foreign)]
 pub trait Storage: Send + Sync {
-    /// What was saved last; nothing if nothing ever was.
+    /// What was saved last under this name; nothing if nothing ever was.
     ///
     /// # Errors
     /// [`StorageError::Failed`].
-    fn load(&self) -> Result<Option<Vec<u8>>, StorageError>;
+    fn load(&self, name: String) -> Result<Option<Vec<u8>>, StorageError>;
 
     /// Replaces it, durably and atomically: after a crash either the old or the new bytes are there, whole. An answer leaves the phone only
     /// after this returned, so it must not return before the bytes are on disk.
     ///
     /// # Errors
     /// [`StorageError::Failed`], only if the old bytes are the ones a restart would find.
-    fn save(&self, state: Vec<u8>) -> Result<(), StorageError>;
+    fn save(&self, name: String, bytes: Vec<u8>) -> Result<(), StorageError>;
 }
 
 /// The keychain did not give what was asked for.
@@ -48,7 +47,15 @@ pub enum KeychainError {
     /// The passphrase or biometric did not match.
     #[error("this did not unlock: the passphrase is wrong")]
     WrongPassphrase,
-    /// The key can't be had now, or is not there.
+    /// Too many attempts: the system lets nobody try for a while.
+    #[error("too many attempts: unlock the phone with its passcode, or wait")]
+    LockedOut,
+    /// The system has destroyed the key, mostly because a fingerprint or face was added. It does not come back.
+    #[error(
+        "the system has destroyed the key that protects the seeds, as it does when a fingerprint or face is added: bring it back from a backup"
+    )]
+    Invalidated,
+    /// The secret can't be had now, or is not there.
     #[error("the phone's keys are not available: {detail}")]
     Unavailable {
         /// What happened, and what to do about it.
@@ -63,34 +70,35 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for KeychainError {
     }
 }
 
-/// Where the two roots live. The device root is for ordinary secure storage; the unlock root for storage that the operating system opens only
-/// after biometrics or a passcode, every time. Both are 32 secret bytes.
+/// Where secrets of 32 bytes live: an ordinary one, for what the phone does by itself, and one that the operating system gives only to a person who has just
+/// shown to be there. Names are small letters and dashes.
 #[uniffi::export(with_foreign)]
+#[async_trait::async_trait]
 pub trait Keychain: Send + Sync {
-    /// The device root; nothing if none was ever stored.
+    /// An ordinary secret; nothing if none was ever stored under this name.
     ///
     /// # Errors
     /// [`KeychainError::Unavailable`].
-    fn load_device_root(&self) -> Result<Option<Vec<u8>>, KeychainError>;
+    fn load(&self, name: String) -> Result<Option<Vec<u8>>, KeychainError>;
 
-    /// Keeps the device root, in place of an older one.
+    /// Keeps an ordinary secret, in place of an older one: on this device only, in no cloud backup.
     ///
     /// # Errors
     /// [`KeychainError::Unavailable`].
-    fn store_device_root(&self, root: Vec<u8>) -> Result<(), KeychainError>;
+    fn store(&self, name: String, secret: Vec<u8>) -> Result<(), KeychainError>;
 
-    /// Keeps the unlock root, in place of an older one.
+    /// Keeps a secret that only [`Keychain::unlock`] gives back, in place of an older one; shows `reason` if the person is asked.
     ///
     /// # Errors
     /// Every variant of [`KeychainError`].
-    fn store_unlock_root(&self, root: Vec<u8>) -> Result<(), KeychainError>;
+    async fn protect(&self, name: String, secret: Vec<u8>, reason: String) -> Result<(), KeychainError>;
 
-    /// Has the operating system ask the person, showing `reason`, and gives the unlock root. It is wiped as soon as it was used; nothing of the
-    /// app may keep it.
+    /// Has the operating system ask the person, showing `reason`, and gives the secret. It is wiped as soon as it was used; nothing of the
+    /// app may keep it. Cancelled when the engine has no use for it any more.
     ///
     /// # Errors
     /// Every variant of [`KeychainError`].
-    fn unlock(&self, reason: String) -> Result<Vec<u8>, KeychainError>;
+    async fn unlock(&self, name: String, reason: String) -> Result<Vec<u8>, KeychainError>;
 }
 
 /// The app failed while it was told something; nothing comes of it.
@@ -107,104 +115,21 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for ObserverError {
     }
 }
 
-/// How the connection to a relay is.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
-pub enum LinkState {
-    /// Being made.
-    Connecting,
-    /// Requests can arrive.
-    Connected,
-    /// There is none; the next attempt comes by itself.
-    Waiting {
-        /// Why.
-        problem: String,
-        /// When the next attempt is, milliseconds from now.
-        retry_ms: u64,
-    },
-}
-
-/// Something worth showing. `pairing` is a [`crate::Pairing::id`].
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
-pub enum Event {
-    /// A job asks: see [`crate::Authenticator::pending`].
-    Asked {
-        /// Whose job.
-        pairing: String,
-    },
-    /// The connection to the job that asks was lost; it may come back.
-    JobAway {
-        /// Whose job.
-        pairing: String,
-    },
-    /// The connection to the job is back.
-    JobBack {
-        /// Whose job.
-        pairing: String,
-    },
-    /// The job gave up, or its request expired: there is nothing to answer any more.
-    Withdrawn {
-        /// Whose job.
-        pairing: String,
-    },
-    /// The job has got its answer and said what became of it, or ended.
-    Settled {
-        /// Whose job.
-        pairing: String,
-    },
-    /// The connection to a relay changed.
-    Link {
-        /// Which relay, as a URL.
-        relay: String,
-        /// How it is now.
-        state: LinkState,
-    },
-    /// Another device answers for this phone now: its keys were copied, or two programs share one state.
-    Evicted {
-        /// At which relay.
-        relay: String,
-    },
-    /// A relay complained and ends the connection; it is made again.
-    RelayProblem {
-        /// Which relay.
-        relay: String,
-        /// What it said.
-        problem: String,
-    },
-    /// A relay can wake this phone for a pairing from now on, as soon as the laptop has run `countersign renew`.
-    WakeUpRegistered {
-        /// Which pairing.
-        pairing: String,
-    },
-    /// A relay will not wake this phone.
-    WakeUpRefused {
-        /// Which relay.
-        relay: String,
-        /// Why.
-        problem: String,
-    },
-    /// A request was turned away, or an answer is not in the history, because the state could not be saved.
-    StorageProblem {
-        /// What to tell the person.
-        problem: String,
-    },
-}
-
-/// Is told what happens. Called on the engine's own thread, in order, never while a lock is held: return soon, and hand work that takes time or asks
-/// a person to another thread.
+/// Is told what happens, in order, by one thread of the engine and never while a lock is held: every method of the
+/// [`crate::Authenticator`] may be called from it. Return soon: what comes next waits.
 #[uniffi::export(with_foreign)]
 pub trait Observer: Send + Sync {
     /// Something happened.
     ///
     /// # Errors
     /// [`ObserverError::Failed`], which is ignored.
-    fn on_event(&self, event: Event) -> Result<(), ObserverError>;
+    fn on_event(&self, event: crate::Event) -> Result<(), ObserverError>;
 }
 
 /// Shows the six digits while pairing.
 #[uniffi::export(with_foreign)]
 pub trait PairingUi: Send + Sync {
-    /// Shows `digits`, to be typed into the laptop that calls itself `name`. Called once, on the thread that called
-    /// [`crate::Authenticator::pair`]; return at once.
+    /// Shows `digits`, to be typed into the laptop that calls itself `name`. Called once; return at once.
     ///
     /// # Errors
     /// [`ObserverError::Failed`] ends the pairing.

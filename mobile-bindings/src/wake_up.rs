@@ -17,25 +17,44 @@ use crate::{AuthenticatorError, engine::Engine, net::describe};
 /// Longest wait for a relay's answer, once it is connected.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A push subscription, as Web Push and UnifiedPush libraries give it.
+/// Where push messages reach this phone.
 ///
 /// Whoever has it can wake this phone: there is no `Debug`, and it belongs in no log.
-#[derive(Clone, PartialEq, Eq, uniffi::Record)]
-pub struct PushSubscription {
-    /// URL of the push service.
-    pub endpoint: String,
-    /// The public key of its messages: 65 bytes, base64url.
-    pub p256dh: String,
-    /// Their authentication secret: 16 bytes, base64url.
-    pub auth: String,
+#[derive(Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum PushTarget {
+    /// A subscription, as Web Push and UnifiedPush libraries give it.
+    WebPush {
+        /// URL of the push service.
+        endpoint: String,
+        /// The public key of its messages: 65 bytes, base64url.
+        p256dh: String,
+        /// Their authentication secret: 16 bytes, base64url.
+        auth: String,
+    },
+    /// Apple's push service, for relays with a gateway to it; others refuse it.
+    Apns {
+        /// The device token, as the system gives it, hexadecimal.
+        token: String,
+    },
+    /// Google's push service, for relays with a gateway to it; others refuse it.
+    Fcm {
+        /// The registration token.
+        token: String,
+    },
 }
 
-impl PushSubscription {
+impl PushTarget {
     pub(crate) fn to_address(&self) -> Result<PushAddress, AuthenticatorError> {
-        let decode = |text: &str| BASE64URL_NOPAD.decode(text.trim().trim_end_matches('=').as_bytes()).unwrap_or_default();
-        let keys = (decode(&self.p256dh).try_into(), decode(&self.auth).try_into());
-        let (Ok(p256dh), Ok(auth)) = keys else { return Err(countersign_core::phone::PhoneError::PushAddress.into()) };
-        Ok(PushAddress { endpoint: self.endpoint.trim().to_owned(), p256dh, auth })
+        match self {
+            Self::WebPush { endpoint, p256dh, auth } => {
+                let decode = |text: &str| BASE64URL_NOPAD.decode(text.trim().trim_end_matches('=').as_bytes()).unwrap_or_default();
+                let keys = (decode(p256dh).try_into(), decode(auth).try_into());
+                let (Ok(p256dh), Ok(auth)) = keys else { return Err(countersign_core::phone::PhoneError::PushAddress.into()) };
+                Ok(PushAddress { endpoint: endpoint.trim().to_owned(), p256dh, auth })
+            }
+            Self::Apns { token } => Ok(PushAddress::token("apns", token)),
+            Self::Fcm { token } => Ok(PushAddress::token("fcm", token)),
+        }
     }
 }
 
@@ -47,16 +66,11 @@ struct Answer {
 }
 
 /// The VAPID public key of a relay, base64url; nothing if it sends no wake-ups.
-pub(crate) fn key_of(relay: &str) -> Result<Option<String>, AuthenticatorError> {
-    let relay: RelayUrl = relay.parse().map_err(|error| AuthenticatorError::BadInput(format!("{error}")))?;
-    if tokio::runtime::Handle::try_current().is_ok() {
-        return Err(AuthenticatorError::TryAgain("a relay was asked on the engine's own thread; ask on another".into()));
-    }
-    let failed = |_| AuthenticatorError::TryAgain("the system gave nothing to run the network on; try again".into());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+pub(crate) async fn key_of(relay: &str) -> Result<Option<String>, AuthenticatorError> {
+    let relay: RelayUrl = relay.trim().parse().map_err(|error| AuthenticatorError::BadInput(format!("{error}")))?;
     // Any mailbox will do, and one of ours would be taken from the connection that stays.
     let nobody = DeviceRoot::make(&mut OsRng).derive_mailbox(&PairingId::default());
-    let answer = runtime.block_on(ask(&relay, &nobody, None));
+    let answer = ask(&relay, &nobody, None).await;
     let answer = answer.map_err(|error| AuthenticatorError::TryAgain(format!("{relay}: {}; try again", describe(&error))))?;
     Ok(answer.filter(|answer| answer.status == PushStatus::Ok).map(|answer| BASE64URL_NOPAD.encode(&answer.key)))
 }

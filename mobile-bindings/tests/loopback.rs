@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use std::{
+    collections::HashMap,
+    future::Future,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +23,8 @@ use countersign_core::{
 };
 use countersign_link::{Clock, Link};
 use countersign_mobile::{
-    Authenticator, AuthenticatorError, Event, Keychain, KeychainError, LinkState, Observer, ObserverError, PairingUi, Storage, StorageError,
+    Attention, Authenticator, AuthenticatorError, Connection, Event, Gone, HistoryOutcome, Keychain, KeychainError, LinkState, LostPart,
+    Observer, ObserverError, PairingUi, SeedImport, Storage, StorageError,
 };
 use countersign_relay::{Config, Relay};
 use data_encoding::BASE64URL_NOPAD;
@@ -34,36 +37,53 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 struct App {
-    state: Mutex<Option<Vec<u8>>>,
-    device: Mutex<Option<Vec<u8>>>,
-    unlock: Mutex<Vec<u8>>,
-    cancels: AtomicBool,
+    blobs: Mutex<HashMap<String, Vec<u8>>>,
+    secrets: Mutex<HashMap<String, Vec<u8>>>,
+    protected: Mutex<HashMap<String, Vec<u8>>>,
+    /// What unlocking comes to, if not to its end.
+    problem: Mutex<Option<KeychainError>>,
+    /// Unlocking waits for ever.
+    waits: AtomicBool,
+    /// How many more writes succeed.
+    writes: Mutex<Option<usize>>,
 }
 
 impl Storage for App {
-    fn load(&self) -> Result<Option<Vec<u8>>, StorageError> {
-        Ok(self.state.lock().unwrap().clone())
+    fn load(&self, name: String) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.blobs.lock().unwrap().get(&name).cloned())
     }
-    fn save(&self, state: Vec<u8>) -> Result<(), StorageError> {
-        *self.state.lock().unwrap() = Some(state);
+    fn save(&self, name: String, bytes: Vec<u8>) -> Result<(), StorageError> {
+        match &mut *self.writes.lock().unwrap() {
+            Some(0) => return Err(StorageError::Failed { detail: "the disk is full; make room".into() }),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.blobs.lock().unwrap().insert(name, bytes);
         Ok(())
     }
 }
 
+#[async_trait::async_trait]
 impl Keychain for App {
-    fn load_device_root(&self) -> Result<Option<Vec<u8>>, KeychainError> {
-        Ok(self.device.lock().unwrap().clone())
+    fn load(&self, name: String) -> Result<Option<Vec<u8>>, KeychainError> {
+        Ok(self.secrets.lock().unwrap().get(&name).cloned())
     }
-    fn store_device_root(&self, root: Vec<u8>) -> Result<(), KeychainError> {
-        *self.device.lock().unwrap() = Some(root);
+    fn store(&self, name: String, secret: Vec<u8>) -> Result<(), KeychainError> {
+        self.secrets.lock().unwrap().insert(name, secret);
         Ok(())
     }
-    fn store_unlock_root(&self, root: Vec<u8>) -> Result<(), KeychainError> {
-        *self.unlock.lock().unwrap() = root;
+    async fn protect(&self, name: String, secret: Vec<u8>, _: String) -> Result<(), KeychainError> {
+        self.protected.lock().unwrap().insert(name, secret);
         Ok(())
     }
-    fn unlock(&self, _: String) -> Result<Vec<u8>, KeychainError> {
-        if self.cancels.load(Ordering::SeqCst) { Err(KeychainError::Cancelled) } else { Ok(self.unlock.lock().unwrap().clone()) }
+    async fn unlock(&self, name: String, _: String) -> Result<Vec<u8>, KeychainError> {
+        if self.waits.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if let Some(problem) = self.problem.lock().unwrap().clone() {
+            return Err(problem);
+        }
+        self.protected.lock().unwrap().get(&name).cloned().ok_or(KeychainError::Cancelled)
     }
 }
 
@@ -92,6 +112,11 @@ struct World {
     _relay_ends: oneshot::Sender<()>,
 }
 
+/// Any executor will do.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    runtime().block_on(future)
+}
+
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
@@ -109,14 +134,14 @@ impl World {
         });
         let (tell, events) = mpsc::channel();
         let app = Arc::new(App::default());
-        let phone = Authenticator::create("pixel".into(), app.clone(), app.clone(), Arc::new(Events(tell))).unwrap();
+        let phone = wait(Authenticator::create("pixel".into(), app.clone(), app.clone(), Arc::new(Events(tell)))).unwrap();
         Self { relay: relay.recv_timeout(PATIENCE).unwrap(), app, phone, events, _relay_ends: end }
     }
 
     /// Begins a pairing on the phone's side; gives what it will answer, and the digits.
     fn phone_pairs(&self, code: String) -> (mpsc::Receiver<Result<String, AuthenticatorError>>, mpsc::Receiver<String>) {
         let (phone, (show, digits), (say, paired)) = (self.phone.clone(), mpsc::channel(), mpsc::channel());
-        std::thread::spawn(move || say.send(phone.pair(code, Arc::new(Digits(show))).map(|pairing| pairing.name)));
+        std::thread::spawn(move || say.send(wait(phone.pair(code, Arc::new(Digits(show)))).map(|pairing| pairing.name)));
         (paired, digits)
     }
 
@@ -137,8 +162,8 @@ impl World {
     }
 
     fn enroll(&self) -> SealedSeed {
-        let enrolled = self.phone.enroll(URI.into(), vec![]).unwrap();
-        SealedSeed::parse(BASE64URL_NOPAD.decode(enrolled.sealed.as_bytes()).unwrap()).unwrap()
+        let enrolled = wait(self.phone.enroll(SeedImport::from_text(URI.into()).unwrap(), vec![0], vec![])).unwrap();
+        SealedSeed::parse(BASE64URL_NOPAD.decode(enrolled[0].sealed.as_bytes()).unwrap()).unwrap()
     }
 
     fn until(&self, wanted: impl Fn(&Event) -> bool) -> Event {
@@ -154,14 +179,18 @@ impl World {
     fn asked(&self) -> (Ci, String) {
         let (pairing, key) = self.pair();
         let sealed = self.enroll();
-        self.phone.start().unwrap();
-        self.until(|event| matches!(event, Event::Link { state: LinkState::Connected, .. }));
+        self.asks(pairing, key, sealed)
+    }
+
+    fn asks(&self, pairing: CiPairing, key: CiKey, sealed: SealedSeed) -> (Ci, String) {
+        wait(self.phone.connect()).unwrap();
+        self.until(|event| matches!(event, Event::ConnectionChanged { connection: Connection { state: LinkState::Connected, .. } }));
         let ask = Ask { sealed: Some(sealed), seed_name: "npm".into(), reason: "release 1.2".into(), ..Ask::new(Operation::Code, 60_000) };
         let clock = Clock::start();
         let exchange = Exchange::new(pairing, key, ask, clock.now());
         let mut ci = Ci { runtime: runtime(), relay: self.relay.clone(), exchange, link: None, clock, number: None, away: false };
         assert_eq!(ci.run(|ci| ci.number.is_some()), None);
-        self.until(|event| matches!(event, Event::Asked { .. }));
+        self.until(|event| matches!(event, Event::RequestArrived { .. }));
         let number = ci.number.clone().unwrap();
         (ci, number)
     }
@@ -240,16 +269,31 @@ fn a_whole_approval() {
     let world = World::new();
     let (mut ci, number) = world.asked();
     let pending = world.phone.pending().unwrap();
-    assert_eq!((pending[0].pairing.as_str(), pending[0].label.as_str()), ("acme/widget", "ACME:release"));
-    let claims: Vec<_> = pending[0].unverified.iter().map(|claim| (claim.name.as_str(), claim.value.as_str())).collect();
-    assert_eq!(claims, [("seed", "npm"), ("reason", "release 1.2")]);
-    let approve = || world.phone.approve(pending[0].id.clone(), number.clone(), None, true, None);
-    // Who cancels the unlocking may come back to it.
-    world.app.cancels.store(true, Ordering::SeqCst);
-    assert!(matches!(approve(), Err(AuthenticatorError::Unlock(_))));
+    let (verified, claimed) = (&pending[0].verified, &pending[0].claimed);
+    assert_eq!((verified.pairing.as_str(), verified.seed.as_deref()), ("acme/widget", Some("ACME:release")));
+    assert_eq!((claimed.seed_name.as_str(), claimed.reason.as_str(), &claimed.new_seed), ("npm", "release 1.2", &None));
+    let approve = || wait(world.phone.approve(pending[0].id.clone(), number.clone(), None, true, None));
+    // Whatever comes in between, the request waits on.
+    for (problem, expected) in [
+        (KeychainError::Cancelled, "unlocking was cancelled"),
+        (KeychainError::LockedOut, "too many attempts"),
+        (KeychainError::Invalidated, "the system has destroyed the key"),
+    ] {
+        *world.app.problem.lock().unwrap() = Some(problem.clone());
+        let error = approve().unwrap_err();
+        assert_eq!(matches!(error, AuthenticatorError::SetUp(_)), problem == KeychainError::Invalidated, "{error:?}");
+        assert!(error.to_string().starts_with(expected), "{error}");
+        assert_eq!(world.phone.pending().unwrap().len(), 1);
+    }
+    *world.app.problem.lock().unwrap() = None;
+    // As well if the app gives up while the person is being asked.
+    world.app.waits.store(true, Ordering::SeqCst);
+    let given_up = world.phone.approve(pending[0].id.clone(), number.clone(), None, true, None);
+    assert!(wait(async { timeout(Duration::from_millis(200), given_up).await }).is_err());
+    world.app.waits.store(false, Ordering::SeqCst);
     assert_eq!(world.phone.pending().unwrap().len(), 1);
-    world.app.cancels.store(false, Ordering::SeqCst);
     approve().unwrap();
+    world.until(|event| matches!(event, Event::RequestGone { why: Gone::Answered, .. }));
     let Some(Ok(Finished::Approved(approval))) = ci.run(|_| false) else { panic!("no codes") };
     let code = &approval.codes[0];
     assert_eq!(code.1.expose(), compute(&parse_otpauth(URI).unwrap(), code.0).expose());
@@ -257,7 +301,7 @@ fn a_whole_approval() {
     ci.run(|_| true);
     world.until(|event| matches!(event, Event::Settled { .. }));
     let history = world.phone.history().unwrap();
-    assert_eq!(history.last().unwrap().outcome, countersign_mobile::HistoryOutcome::Used);
+    assert_eq!(history.last().unwrap().outcome, HistoryOutcome::Used);
     assert!(matches!(approve(), Err(AuthenticatorError::Gone(_))));
 }
 
@@ -267,7 +311,7 @@ fn a_wrong_number_ends_it() {
     let (mut ci, number) = world.asked();
     let id = world.phone.pending().unwrap()[0].id.clone();
     let wrong = if number == "000000" { "000001" } else { "000000" };
-    assert!(matches!(world.phone.approve(id, wrong.into(), None, true, None), Err(AuthenticatorError::WrongNumber(_))));
+    assert!(matches!(wait(world.phone.approve(id, wrong.into(), None, true, None)), Err(AuthenticatorError::WrongNumber(_))));
     assert_eq!(ci.run(|_| false), Some(Err(Failure::WrongNumber)));
 }
 
@@ -276,7 +320,7 @@ fn the_job_hears_that_the_phone_stops() {
     let world = World::new();
     let (mut ci, _) = world.asked();
     let started = std::time::Instant::now();
-    world.phone.stop().unwrap();
+    wait(world.phone.disconnect()).unwrap();
     // Nothing was approved: the job asks afresh and waits for the phone to come back.
     assert_eq!(ci.run(|ci| ci.away), None);
     assert!(world.phone.pending().unwrap().is_empty());
@@ -288,8 +332,8 @@ fn a_revoked_pairing_is_turned_away_at_once() {
     let world = World::new();
     let (mut ci, _) = world.asked();
     let id = world.phone.pairings().unwrap()[0].id.clone();
-    world.phone.revoke(id).unwrap();
-    world.until(|event| matches!(event, Event::Withdrawn { .. }));
+    wait(world.phone.revoke(id)).unwrap();
+    world.until(|event| matches!(event, Event::RequestGone { why: Gone::Withdrawn, .. }));
     assert!(world.phone.pending().unwrap().is_empty());
     assert_eq!(ci.run(|_| false), Some(Err(Failure::TicketRefused)));
 }
@@ -297,7 +341,7 @@ fn a_revoked_pairing_is_turned_away_at_once() {
 #[test]
 fn a_pairing_made_while_running_is_served() {
     let world = World::new();
-    world.phone.start().unwrap();
+    wait(world.phone.connect()).unwrap();
     world.asked();
 }
 
@@ -305,7 +349,7 @@ fn a_pairing_made_while_running_is_served() {
 fn a_second_pairing_at_the_same_relay_is_served() {
     let world = World::new();
     world.pair();
-    world.phone.start().unwrap();
+    wait(world.phone.connect()).unwrap();
     world.asked();
 }
 
@@ -317,8 +361,8 @@ fn starting_and_stopping_from_several_threads() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..5 {
-                    world.phone.start().unwrap();
-                    world.phone.stop().unwrap();
+                    wait(world.phone.connect()).unwrap();
+                    wait(world.phone.disconnect()).unwrap();
                 }
             });
         }
@@ -341,9 +385,13 @@ fn pairings_that_come_to_nothing() {
         assert_eq!(digits.recv_timeout(PATIENCE).unwrap().len(), 6);
     });
     assert!(matches!(answer.recv_timeout(PATIENCE).unwrap(), Err(AuthenticatorError::StartAgain(_))));
-    // The person gives up: before, during or after connecting, as it comes.
+    // The person gives up before the laptop has come.
     let laptop = AwaitP1::make("acme/widget", world.relay.clone(), &mut OsRng);
-    let (answer, _digits) = world.phone_pairs(laptop.code().to_text().to_string());
+    let (show, _digits) = mpsc::channel();
+    let given_up = world.phone.pair(laptop.code().to_text().to_string(), Arc::new(Digits(show)));
+    assert!(wait(async { timeout(Duration::from_millis(300), given_up).await }).is_err());
+    // The same by a call, for languages whose cancelling does not reach this far.
+    let (answer, _digits) = world.phone_pairs(AwaitP1::make("acme/widget", world.relay.clone(), &mut OsRng).code().to_text().to_string());
     let cancelled = loop {
         world.phone.cancel_pairing().unwrap();
         if let Ok(answer) = answer.recv_timeout(Duration::from_millis(20)) {
@@ -356,4 +404,161 @@ fn pairings_that_come_to_nothing() {
     let (answer, _digits) = world.phone_pairs(laptop.code().to_text().to_string());
     assert!(matches!(answer.recv_timeout(PATIENCE).unwrap(), Err(AuthenticatorError::TryAgain(_))));
     assert!(world.phone.pairings().unwrap().is_empty());
+}
+
+/// A world's phone, opened anew from what its app has kept.
+fn reopened(world: &World) -> (Arc<Authenticator>, mpsc::Receiver<Event>) {
+    let (tell, events) = mpsc::channel();
+    let phone = wait(Authenticator::open(world.app.clone(), world.app.clone(), Arc::new(Events(tell)))).unwrap();
+    (phone, events)
+}
+
+#[test]
+fn a_bad_blob_is_told_and_the_rest_is_there() {
+    let world = World::new();
+    world.pair();
+    world.enroll();
+    world.app.blobs.lock().unwrap().insert("seeds".into(), b"not what it was".to_vec());
+    let (phone, events) = reopened(&world);
+    wait(phone.connect()).unwrap();
+    let told = events.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(told, Event::AttentionNeeded { attention: Attention::Lost { what: LostPart::Seeds } });
+    assert_eq!((phone.seeds().unwrap().len(), phone.pairings().unwrap().len()), (0, 1));
+}
+
+#[test]
+fn a_disk_that_is_full_loses_nothing() {
+    let world = World::new();
+    let (mut ci, number) = world.asked();
+    let id = world.phone.pending().unwrap()[0].id.clone();
+    let approve = || wait(world.phone.approve(id.clone(), number.clone(), None, true, None));
+    // The third write fails, and then all of them.
+    *world.app.writes.lock().unwrap() = Some(2);
+    assert!(matches!(approve(), Err(AuthenticatorError::Storage(_))));
+    assert!(matches!(approve(), Err(AuthenticatorError::Storage(_))));
+    assert_eq!(world.phone.pending().unwrap().len(), 1);
+    *world.app.writes.lock().unwrap() = None;
+    approve().unwrap();
+    assert!(matches!(ci.run(|_| false), Some(Ok(Finished::Approved(_)))));
+}
+
+const PASSPHRASE: &str = "correct horse battery";
+
+#[test]
+fn another_phone_takes_its_place_by_a_backup() {
+    let world = World::new();
+    let (pairing, key) = world.pair();
+    let sealed = world.enroll();
+    let short = wait(world.phone.back_up("too short".into(), true));
+    assert!(matches!(short, Err(AuthenticatorError::BadInput(_))));
+    let backup = wait(world.phone.back_up(PASSPHRASE.into(), true)).unwrap();
+    let (tell, events) = mpsc::channel();
+    let observer: Arc<dyn Observer> = Arc::new(Events(tell));
+    let app = Arc::new(App::default());
+    let restore = |backup: Vec<u8>, passphrase: &str| {
+        wait(Authenticator::restore(backup, passphrase.into(), app.clone(), app.clone(), observer.clone()))
+    };
+    for (bytes, passphrase) in
+        [(backup.clone(), "wrong horse battery"), (backup[..backup.len() - 1].to_vec(), PASSPHRASE), (b"hello".to_vec(), PASSPHRASE)]
+    {
+        assert!(matches!(restore(bytes, passphrase), Err(AuthenticatorError::BadInput(_))));
+        assert!(app.blobs.lock().unwrap().is_empty() && app.secrets.lock().unwrap().is_empty(), "nothing is begun");
+    }
+    wait(world.phone.disconnect()).unwrap();
+    let phone = restore(backup, PASSPHRASE).unwrap();
+    assert_eq!((phone.identity().unwrap(), phone.seeds().unwrap()), (world.phone.identity().unwrap(), world.phone.seeds().unwrap()));
+    // It answers in the place of the other.
+    let world = World { phone, app: app.clone(), events, ..world };
+    let (mut ci, number) = world.asks(pairing, key, sealed);
+    let id = world.phone.pending().unwrap()[0].id.clone();
+    wait(world.phone.approve(id, number, None, true, None)).unwrap();
+    assert!(matches!(ci.run(|_| false), Some(Ok(Finished::Approved(_)))));
+    assert!(matches!(restore(vec![], PASSPHRASE), Err(AuthenticatorError::SetUp(_))), "not over a phone that is there");
+}
+
+#[test]
+fn an_unlock_key_comes_back_from_a_backup() {
+    let world = World::new();
+    world.enroll();
+    let with = wait(world.phone.back_up(PASSPHRASE.into(), true)).unwrap();
+    *world.app.problem.lock().unwrap() = Some(KeychainError::Cancelled);
+    // Nobody is asked for what a backup does not hold.
+    let without = wait(world.phone.back_up(PASSPHRASE.into(), false)).unwrap();
+    assert!(matches!(wait(world.phone.back_up(PASSPHRASE.into(), true)), Err(AuthenticatorError::Unlock(_))));
+    *world.app.problem.lock().unwrap() = None;
+    // A new fingerprint.
+    world.app.protected.lock().unwrap().clear();
+    let bring_back = |backup: &[u8]| wait(world.phone.restore_unlock_key(backup.to_vec(), PASSPHRASE.into()));
+    assert!(matches!(bring_back(&without), Err(AuthenticatorError::BadInput(_))));
+    let stranger = wait(World::new().phone.back_up(PASSPHRASE.into(), true)).unwrap();
+    assert!(matches!(bring_back(&stranger), Err(AuthenticatorError::SetUp(_))));
+    bring_back(&with).unwrap();
+    world.enroll();
+}
+
+#[test]
+fn a_new_network_is_used_at_once() {
+    let world = World::new();
+    let (mut ci, number) = world.asked();
+    let connected =
+        |event: &Event| matches!(event, Event::ConnectionChanged { connection: Connection { state: LinkState::Connected, .. } });
+    wait(world.phone.network_changed()).unwrap();
+    world.until(connected);
+    // The request is still there, and its job finds the way to the new connection.
+    let id = world.phone.pending().unwrap()[0].id.clone();
+    wait(world.phone.approve(id, number, None, true, None)).unwrap();
+    assert!(matches!(ci.run(|_| false), Some(Ok(Finished::Approved(_)))));
+}
+
+#[test]
+fn a_blocked_pairing_is_gone() {
+    let world = World::new();
+    let (mut ci, _) = world.asked();
+    let id = world.phone.pending().unwrap()[0].id.clone();
+    wait(world.phone.block(id)).unwrap();
+    assert!(world.phone.pairings().unwrap().is_empty());
+    assert!(matches!(ci.run(|_| false), Some(Err(Failure::Denied { .. }))));
+}
+
+#[test]
+fn nobody_waits_for_an_observer_that_calls_back() {
+    struct Calls(Mutex<Option<Arc<Authenticator>>>, mpsc::Sender<usize>);
+    impl Observer for Calls {
+        fn on_event(&self, _: Event) -> Result<(), ObserverError> {
+            let phone = self.0.lock().unwrap().clone();
+            let connections = phone.map_or(0, |phone| phone.connections().unwrap().len());
+            self.1.send(connections).map_err(|_| ObserverError::Failed)
+        }
+    }
+    let world = World::new();
+    world.pair();
+    let (tell, told) = mpsc::channel();
+    let observer = Arc::new(Calls(Mutex::new(None), tell));
+    let phone = wait(Authenticator::open(world.app.clone(), world.app.clone(), observer.clone())).unwrap();
+    *observer.0.lock().unwrap() = Some(phone.clone());
+    wait(phone.connect()).unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), 1);
+    wait(phone.disconnect()).unwrap();
+    *observer.0.lock().unwrap() = None;
+}
+
+#[test]
+fn seeds_come_in_as_pictures_and_exports() {
+    let world = World::new();
+    let export = "otpauth-migration://offline?data=CjUKFDEyMzQ1Njc4OTAxMjM0NTY3ODkwEhFhbGljZUBleGFtcGxlLm9yZxoEQUNNRSABKAEwAgo2CiAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMhIHbnBtOmJvYhoDbnBtIAIoAjACEAEYASjHn%2F%2F%2F%2F%2F%2F%2F%2F%2F8B";
+    let seeds = SeedImport::from_text(export.into()).unwrap();
+    let labels: Vec<String> = seeds.entries().unwrap().into_iter().map(|entry| entry.label).collect();
+    assert_eq!(labels, ["ACME:alice@example.org", "npm:bob"]);
+    let enrolled = wait(world.phone.enroll(seeds.clone(), vec![0, 1], vec![])).unwrap();
+    assert_eq!(enrolled.len(), 2);
+    assert_eq!(world.phone.seeds().unwrap().len(), 2);
+    for indices in [vec![], vec![2]] {
+        assert!(matches!(wait(world.phone.enroll(seeds.clone(), indices, vec![])), Err(AuthenticatorError::BadInput(_))));
+    }
+    for bad in [&b"no picture"[..], &[0xff, 0xd8, 0xff, 0xe0]] {
+        assert!(matches!(SeedImport::from_picture(bad.to_vec()), Err(AuthenticatorError::BadInput(_))));
+    }
+    let id = world.phone.seeds().unwrap()[0].id.clone();
+    wait(world.phone.remove_seed(id.clone())).unwrap();
+    assert!(matches!(wait(world.phone.remove_seed(id)), Err(AuthenticatorError::Gone(_))));
 }

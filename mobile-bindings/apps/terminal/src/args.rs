@@ -38,13 +38,17 @@ pub(crate) enum Command {
     },
     /// Wait for requests and ask about each one
     ///
-    /// Asks, in this order and only where it applies: whether the pairing may use the seed from now on (yes or no), the number that the job's log
+    /// On a terminal it fills the screen: requests, what is known and what is only claimed of each, history, connections; by keyboard alone. Elsewhere, with
+    /// --plain and with --once it writes lines and asks, in this order and only where it applies: whether the pairing may use the seed from now on (yes or no), the number that the job's log
     /// shows, how many codes, the otpauth URI, the passphrase. Every question but the passphrase can be answered with: deny [REASON]
     #[command(after_help = "Examples:\n  countersign-phone run\n  countersign-phone run --once")]
     Run {
         /// End after one request was answered and the job has said what became of it
         #[arg(long)]
         once: bool,
+        /// Lines and questions instead of the whole screen
+        #[arg(long)]
+        plain: bool,
     },
     /// Seal a seed: reads its otpauth URI from standard input, prints the sealed text for countersign.toml
     #[command(
@@ -118,6 +122,35 @@ pub(crate) enum Command {
         /// Only this relay; else every relay that was not given an address of its own
         #[arg(long, value_name = "URL")]
         relay: Option<String>,
+    },
+    /// Take a seed off this authenticator: requests for it are refused from now on
+    #[command(after_help = "Example:\n  countersign-phone remove ACME:release")]
+    Remove {
+        /// Label of the seed, or the beginning of its id
+        seed: String,
+    },
+    /// Write everything that another authenticator needs to take this one's place, encrypted with a passphrase (`age -d` opens it too)
+    ///
+    /// Whoever has the file and its passphrase can answer in your place; without the unlock key they can open no seed.
+    #[command(after_help = "Example:\n  countersign-phone backup phone.age")]
+    Backup {
+        /// The file; there must be none of this name yet
+        file: PathBuf,
+        /// Leave the key that opens seeds out
+        #[arg(long)]
+        without_unlock_key: bool,
+    },
+    /// Set this authenticator up in the place of the one that made a backup, which must not be used any more
+    #[command(after_help = "Example:\n  countersign-phone restore phone.age")]
+    Restore {
+        /// What `backup` has written
+        file: PathBuf,
+    },
+    /// Bring the key that opens seeds back out of a backup of this authenticator
+    #[command(name = "restore-key", after_help = "Example:\n  countersign-phone restore-key phone.age")]
+    RestoreKey {
+        /// What `backup` has written
+        file: PathBuf,
     },
     /// List what happened: time, outcome, pairing, seed, codes, reason (unverified)
     #[command(after_help = "Example:\n  countersign-phone history")]

@@ -7,14 +7,16 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use countersign_mobile::{ObserverError, PairingUi, WakeUpState};
+use countersign_mobile::{Enrolled, ObserverError, PairingUi, SeedImport, WakeUpState};
 
 use crate::{
-    app::App,
+    app::{App, wait},
     args::{Args, Command},
+    backup,
     find::find,
     output,
     run::run as run_requests,
+    screen,
     sealed_text::sealed_texts,
     show,
     time_text::utc,
@@ -27,23 +29,31 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Init { name } => init(state, name),
         Command::Pair { text } => pair(state, text),
-        Command::Run { once } => run_requests(&App::open(state, false)?, once),
+        Command::Run { once: false, plain: false } if screen::is_possible() => screen::run(state),
+        Command::Run { once, .. } => run_requests(&App::open(state, false)?, once),
         Command::Enroll { recipient } => enroll(state, recipient),
         Command::Import { file } => import(state, &file),
-        Command::Trust { signer } => Ok(App::open(state, false)?.authenticator.trust(signer)?),
+        Command::Trust { signer } => Ok(wait(App::open(state, false)?.authenticator.trust(signer))?),
         Command::Identity => identity(&App::open(state, false)?),
         Command::Seeds => seeds(&App::open(state, false)?),
         Command::Pairings => pairings(&App::open(state, false)?),
         Command::Allow { pairing, seed, deny } => allow(&App::open(state, false)?, &pairing, &seed, !deny),
         Command::Revoke { pairing } => revoke(&App::open(state, false)?, &pairing),
         Command::WakeUp { file, off, key, relay } => wake_up::run(state, file.as_deref(), off, key, relay),
+        Command::Remove { seed } => remove(&App::open(state, false)?, &seed),
+        Command::Backup { file, without_unlock_key } => backup::back_up(&App::open(state, false)?, &file, !without_unlock_key),
+        Command::Restore { file } => backup::restore(state, &file),
+        Command::RestoreKey { file } => backup::restore_key(&App::open(state, false)?, &file),
         Command::History => history(&App::open(state, false)?),
     }
 }
 
 fn init(state: Option<PathBuf>, name: String) -> anyhow::Result<()> {
     let app = App::create(state, name)?;
-    output::note(&format!("{} is set up; pair it with: countersign-phone pair", app.authenticator.identity()?.name));
+    output::note(&format!(
+        "{} is set up; pair it with the text that `countersign pair` shows: countersign-phone pair TEXT",
+        app.authenticator.identity()?.name
+    ));
     Ok(())
 }
 
@@ -60,13 +70,19 @@ impl PairingUi for Digits {
 fn pair(state: Option<PathBuf>, text: String) -> anyhow::Result<()> {
     let app = App::open(state, false)?;
     let text = if text == "-" { app.console.ask("pairing code", false)?.to_string() } else { text };
-    let (console, authenticator) = (app.console.clone(), app.authenticator.clone());
+    let console = app.console.clone();
+    let (say, stopped) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         console.wait_stopped();
-        // Ends the call below.
-        let _ = authenticator.cancel_pairing();
+        // Nobody listens any more once it is paired.
+        let _ = say.send(());
     });
-    let pairing = app.authenticator.pair(text, Arc::new(Digits))?;
+    let pairing = wait(async {
+        tokio::select! {
+            paired = app.authenticator.pair(text, Arc::new(Digits)) => Ok(paired?),
+            _ = stopped => bail!("interrupted; nothing was stored"),
+        }
+    })?;
     output::note(&format!("paired with {}; it may use no seed until you allow it", pairing.name));
     Ok(())
 }
@@ -74,7 +90,16 @@ fn pair(state: Option<PathBuf>, text: String) -> anyhow::Result<()> {
 fn enroll(state: Option<PathBuf>, recipients: Vec<String>) -> anyhow::Result<()> {
     let app = App::open(state, false)?;
     let uri = app.console.ask("otpauth URI", true)?;
-    let enrolled = app.authenticator.enroll(uri.to_string(), recipients)?;
+    let seeds = SeedImport::from_text(uri.to_string())?;
+    let usable: Vec<_> = seeds.entries()?.into_iter().filter(|entry| entry.problem.is_none()).collect();
+    let indices = usable.iter().map(|entry| entry.index).collect();
+    for enrolled in wait(app.authenticator.enroll(seeds, indices, recipients))? {
+        show_enrolled(&enrolled)?;
+    }
+    Ok(())
+}
+
+fn show_enrolled(enrolled: &Enrolled) -> anyhow::Result<()> {
     for warning in &enrolled.warnings {
         output::note(&format!("warning: {warning}"));
     }
@@ -92,7 +117,7 @@ fn import(state: Option<PathBuf>, file: &Path) -> anyhow::Result<()> {
     let texts = sealed_texts(&text)?;
     let (mut problems, of) = (0, texts.len());
     for sealed in texts {
-        match app.authenticator.import_sealed(sealed) {
+        match wait(app.authenticator.import_sealed(sealed)) {
             Ok(seed) => output::line(&format!("{}\t{}", seed.id, seed.label))?,
             Err(error @ countersign_mobile::AuthenticatorError::StartAgain(_)) if of > 1 => {
                 problems += 1;
@@ -116,7 +141,7 @@ fn identity(app: &App) -> anyhow::Result<()> {
 
 fn seeds(app: &App) -> anyhow::Result<()> {
     for seed in app.authenticator.seeds()? {
-        let used = if seed.used { "used" } else { "never used" };
+        let used = if seed.last_used.is_some() { "used" } else { "never used" };
         output::line(&format!("{}\t{}\t{}\t{used}", seed.id, seed.label, utc(seed.created)))?;
     }
     Ok(())
@@ -139,16 +164,24 @@ fn pairings(app: &App) -> anyhow::Result<()> {
 fn allow(app: &App, pairing: &str, seed: &str, allowed: bool) -> anyhow::Result<()> {
     let (pairings, seeds) = (app.authenticator.pairings()?, app.authenticator.seeds()?);
     let (pairing, seed) = (find(&pairings, pairing)?, find(&seeds, seed)?);
-    app.authenticator.allow(pairing.id.clone(), seed.id.clone(), allowed)?;
+    wait(app.authenticator.allow(pairing.id.clone(), seed.id.clone(), allowed))?;
     let may = if allowed { "may" } else { "may not" };
     output::note(&format!("{} {may} use {}", pairing.name, seed.label));
+    Ok(())
+}
+
+fn remove(app: &App, seed: &str) -> anyhow::Result<()> {
+    let seeds = app.authenticator.seeds()?;
+    let seed = find(&seeds, seed)?;
+    wait(app.authenticator.remove_seed(seed.id.clone()))?;
+    output::note(&format!("{} is removed; the sealed text in countersign.toml can be imported again", seed.label));
     Ok(())
 }
 
 fn revoke(app: &App, pairing: &str) -> anyhow::Result<()> {
     let pairings = app.authenticator.pairings()?;
     let pairing = find(&pairings, pairing)?;
-    app.authenticator.revoke(pairing.id.clone())?;
+    wait(app.authenticator.revoke(pairing.id.clone()))?;
     output::note(&format!("{} is revoked; its relay hears of it with the next: countersign-phone run", pairing.name));
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use countersign_mobile::{Event, Observer, ObserverError};
+use countersign_mobile::{Event, Gone, Observer, ObserverError};
 use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -37,7 +37,7 @@ pub(crate) enum NoAnswer {
 
 /// What woke [`Console::wait`].
 pub(crate) enum Wake {
-    Event(Event),
+    Event(Box<Event>),
     Stopped,
     TimedOut,
 }
@@ -57,7 +57,7 @@ struct State {
     line: Option<Option<Zeroizing<String>>>,
     events: VecDeque<Event>,
     stopped: bool,
-    /// The pairing whose request is being asked about.
+    /// The request that is being asked about.
     watched: Option<String>,
     /// That request is gone.
     dropped: bool,
@@ -97,16 +97,21 @@ impl Console {
         Ok(())
     }
 
+    /// Whether there was a Ctrl-C or SIGTERM.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.lock().stopped
+    }
+
     /// Blocks until Ctrl-C or SIGTERM.
     pub(crate) fn wait_stopped(&self) {
         let state = self.lock();
         drop(self.changed.wait_while(state, |state| !state.stopped));
     }
 
-    /// Questions from now on are about a request of this pairing.
-    pub(crate) fn watch(&self, pairing: &str) {
+    /// Questions from now on are about this request.
+    pub(crate) fn watch(&self, request: &str) {
         let mut state = self.lock();
-        state.watched = Some(pairing.to_owned());
+        state.watched = Some(request.to_owned());
         state.dropped = false;
         state.no_answer = None;
     }
@@ -186,7 +191,7 @@ impl Console {
         let mut state = self.lock();
         loop {
             if let Some(event) = state.events.pop_front() {
-                return Wake::Event(event);
+                return Wake::Event(Box::new(event));
             }
             if state.stopped {
                 return Wake::Stopped;
@@ -210,8 +215,8 @@ pub(crate) struct Events(pub(crate) Arc<Console>);
 impl Observer for Events {
     fn on_event(&self, event: Event) -> Result<(), ObserverError> {
         let mut state = self.0.lock();
-        if let Event::Withdrawn { pairing } = &event
-            && state.watched.as_ref() == Some(pairing)
+        if let Event::RequestGone { id, why: Gone::Withdrawn } = &event
+            && state.watched.as_ref() == Some(id)
         {
             state.dropped = true;
         }

@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn names_then_ids() {
-        let seed = |id: &str, label: &str| Seed { id: id.into(), label: label.into(), created: 0, used: false };
+        let seed = |id: &str, label: &str| Seed { id: id.into(), label: label.into(), created: 0, last_used: None };
         let seeds = [seed("aaaa01", "A"), seed("aaaa02", "B"), seed("bbbb03", "B"), seed("cccc04", "aaaa01")];
         assert_eq!(find(&seeds, "A").unwrap().id, "aaaa01");
         assert_eq!(find(&seeds, "aaaa01").unwrap().id, "cccc04");

@@ -1,13 +1,11 @@
 //! The two roots on disk: the device root as it is, the unlock root under a passphrase (age, scrypt).
 
-use std::{
-    io::{Read as _, Write as _},
-    iter::once,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use age::{DecryptError, secrecy::SecretString};
-use countersign_mobile::{Keychain, KeychainError};
+use countersign_mobile::{
+    Keychain, KeychainError,
+    passphrase::{NotOpened, open, seal},
+};
 use zeroize::Zeroizing;
 
 use crate::{console::Console, output, state::StateDir};
@@ -22,8 +20,15 @@ pub(crate) fn is_there(dir: &StateDir) -> Result<bool, String> {
     Ok(dir.read(UNLOCK)?.is_some())
 }
 
+/// Whether the device key is there too, which is written last.
+pub(crate) fn is_complete(dir: &StateDir) -> Result<bool, String> {
+    Ok(dir.read(DEVICE)?.is_some())
+}
+
 /// Asks for the passphrase each time; or once, if the person is about to be asked several times in a row.
-pub(crate) struct PassphraseKeychain {
+pub(crate) struct PassphraseKeychain(Arc<Inner>);
+
+struct Inner {
     dir: Arc<StateDir>,
     console: Arc<Console>,
     once: bool,
@@ -32,9 +37,21 @@ pub(crate) struct PassphraseKeychain {
 
 impl PassphraseKeychain {
     pub(crate) fn new(dir: Arc<StateDir>, console: Arc<Console>, once: bool) -> Self {
-        Self { dir, console, once, passphrase: Mutex::new(None) }
+        Self(Arc::new(Inner { dir, console, once, passphrase: Mutex::new(None) }))
     }
 
+    /// Asks the person, on a thread that may wait.
+    async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Inner) -> Result<T, KeychainError> + Send + 'static,
+    ) -> Result<T, KeychainError> {
+        let inner = self.0.clone();
+        let asked = tokio::task::spawn_blocking(move || ask(&inner)).await;
+        asked.unwrap_or_else(|_| Err(unavailable("the program is ending".into())))
+    }
+}
+
+impl Inner {
     fn passphrase(&self, reason: &str) -> Result<Zeroizing<String>, KeychainError> {
         let mut known = self.passphrase.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(passphrase) = &*known {
@@ -46,24 +63,8 @@ impl PassphraseKeychain {
         }
         Ok(passphrase)
     }
-}
 
-fn unavailable(detail: String) -> KeychainError {
-    KeychainError::Unavailable { detail }
-}
-
-impl Keychain for PassphraseKeychain {
-    fn load_device_root(&self) -> Result<Option<Vec<u8>>, KeychainError> {
-        self.dir.read(DEVICE).map_err(unavailable)
-    }
-
-    fn store_device_root(&self, root: Vec<u8>) -> Result<(), KeychainError> {
-        let root = Zeroizing::new(root);
-        self.dir.write(DEVICE, &root).map_err(unavailable)
-    }
-
-    fn store_unlock_root(&self, root: Vec<u8>) -> Result<(), KeychainError> {
-        let root = Zeroizing::new(root);
+    fn protect(&self, root: &[u8]) -> Result<(), KeychainError> {
         let ask = |text| self.console.ask(text, true).map_err(|_| KeychainError::Cancelled);
         let passphrase = ask("new passphrase, asked for at every approval")?;
         if passphrase.is_empty() {
@@ -72,48 +73,68 @@ impl Keychain for PassphraseKeychain {
         if self.console.is_terminal() && ask("the same again")? != passphrase {
             return Err(unavailable("the two passphrases differ; try again".into()));
         }
-        let sealed = encrypt(&root, &passphrase).ok_or_else(|| unavailable("the key could not be encrypted; try again".into()))?;
+        let sealed = encrypt(root, &passphrase).ok_or_else(|| unavailable("the key could not be encrypted; try again".into()))?;
         self.dir.write(UNLOCK, &sealed).map_err(unavailable)
     }
 
-    fn unlock(&self, reason: String) -> Result<Vec<u8>, KeychainError> {
-        let missing = || unavailable(format!("{UNLOCK} is missing from the state folder; restore it from a backup"));
-        let sealed = self.dir.read(UNLOCK).map_err(unavailable)?.ok_or_else(missing)?;
-        let passphrase = self.passphrase(&reason)?;
+    fn unlock(&self, reason: &str) -> Result<Vec<u8>, KeychainError> {
+        let sealed = sealed(&self.dir)?;
+        let passphrase = self.passphrase(reason)?;
         output::note("opening the key ...");
         decrypt(&sealed, &passphrase)
     }
 }
 
-/// age wants its own string type, which is wiped too.
-fn secret(passphrase: &str) -> SecretString {
-    SecretString::from(passphrase.to_owned())
+/// The device root.
+pub(crate) fn load_device(dir: &StateDir) -> Result<Option<Vec<u8>>, KeychainError> {
+    dir.read(DEVICE).map_err(unavailable)
+}
+
+pub(crate) fn store_device(dir: &StateDir, secret: &[u8]) -> Result<(), KeychainError> {
+    dir.write(DEVICE, secret).map_err(unavailable)
+}
+
+/// The unlock root, as it is on disk.
+pub(crate) fn sealed(dir: &StateDir) -> Result<Vec<u8>, KeychainError> {
+    let missing = || unavailable(format!("{UNLOCK} is missing from the state folder; restore it from a backup"));
+    dir.read(UNLOCK).map_err(unavailable)?.ok_or_else(missing)
+}
+
+pub(crate) fn unavailable(detail: String) -> KeychainError {
+    KeychainError::Unavailable { detail }
+}
+
+/// The engine keeps one ordinary secret and one that is protected, so that their names tell nothing new.
+#[async_trait::async_trait]
+impl Keychain for PassphraseKeychain {
+    fn load(&self, _: String) -> Result<Option<Vec<u8>>, KeychainError> {
+        load_device(&self.0.dir)
+    }
+
+    fn store(&self, _: String, secret: Vec<u8>) -> Result<(), KeychainError> {
+        store_device(&self.0.dir, &Zeroizing::new(secret))
+    }
+
+    async fn protect(&self, _: String, secret: Vec<u8>, _: String) -> Result<(), KeychainError> {
+        let secret = Zeroizing::new(secret);
+        self.ask(move |inner| inner.protect(&secret)).await
+    }
+
+    async fn unlock(&self, _: String, reason: String) -> Result<Vec<u8>, KeychainError> {
+        self.ask(move |inner| inner.unlock(&reason)).await
+    }
 }
 
 fn encrypt(root: &[u8], passphrase: &str) -> Option<Vec<u8>> {
-    let mut recipient = age::scrypt::Recipient::new(secret(passphrase));
-    recipient.set_work_factor(LOG_N);
-    let encryptor = age::Encryptor::with_recipients(once(&recipient as &dyn age::Recipient)).ok()?;
-    let mut sealed = Vec::new();
-    let mut writer = encryptor.wrap_output(&mut sealed).ok()?;
-    writer.write_all(root).ok()?;
-    writer.finish().ok()?;
-    Some(sealed)
+    seal(root, passphrase, LOG_N)
 }
 
-fn decrypt(sealed: &[u8], passphrase: &str) -> Result<Vec<u8>, KeychainError> {
+pub(crate) fn decrypt(sealed: &[u8], passphrase: &str) -> Result<Vec<u8>, KeychainError> {
     let damaged = || unavailable(format!("{UNLOCK} is damaged; restore it from a backup"));
-    let mut identity = age::scrypt::Identity::new(secret(passphrase));
-    // Whoever changes the file can't make this program work for ever.
-    identity.set_max_work_factor(LOG_N);
-    let decryptor = age::Decryptor::new(sealed).map_err(|_| damaged())?;
-    let mut reader = match decryptor.decrypt(once(&identity as &dyn age::Identity)) {
-        Ok(reader) => reader,
-        Err(DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed) => return Err(KeychainError::WrongPassphrase),
-        Err(_) => return Err(damaged()),
-    };
-    let mut root = Zeroizing::new(Vec::with_capacity(64));
-    reader.by_ref().take(33).read_to_end(&mut root).map_err(|_| damaged())?;
+    let mut root = open(sealed, passphrase, LOG_N).map_err(|error| match error {
+        NotOpened::Wrong => KeychainError::WrongPassphrase,
+        _ => damaged(),
+    })?;
     if root.len() != 32 {
         return Err(damaged());
     }

@@ -2,12 +2,14 @@
 
 mod app;
 mod args;
+mod backup;
 mod commands;
 mod console;
 mod find;
 mod keychain;
 mod output;
 mod run;
+mod screen;
 mod sealed_text;
 mod show;
 mod state;

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use countersign_mobile::{AuthenticatorError, Event, Operation, PendingRequest};
+use countersign_mobile::{AuthenticatorError, Event, PendingRequest, RequestKind, SeedImport};
 use zeroize::Zeroizing;
 
 use crate::{
-    app::App,
+    app::{App, wait},
     console::{NoAnswer, Wake},
     output::note,
     show,
@@ -32,10 +32,10 @@ pub(crate) fn run(app: &App, once: bool) -> anyhow::Result<()> {
     if pairings.is_empty() {
         bail!("there is no pairing yet; run `countersign pair` on the laptop, and here: countersign-phone pair TEXT");
     }
-    app.authenticator.start()?;
+    wait(app.authenticator.connect())?;
     note("waiting for requests; Ctrl-C ends");
     let result = serve(app, once);
-    app.authenticator.stop()?;
+    wait(app.authenticator.disconnect())?;
     match result {
         Err(error) if error.downcast_ref() == Some(&NoAnswer::Stopped) => Ok(()),
         other => other,
@@ -55,13 +55,13 @@ fn serve(app: &App, once: bool) -> anyhow::Result<()> {
             Wake::TimedOut => {}
         }
         let Some(request) = app.authenticator.pending()?.into_iter().next() else { continue };
-        app.console.watch(&request.pairing_id);
+        app.console.watch(&request.id);
         // It may have gone before it was watched.
         let asked =
             if app.authenticator.pending()?.iter().any(|it| it.id == request.id) { answer(app, &request)? } else { Asked::Withdrawn };
         app.console.unwatch();
         match asked {
-            Asked::Answered if once => return settle(app, &request.pairing_id),
+            Asked::Answered if once => return settle(app, &request.verified.pairing_id),
             Asked::Withdrawn if once => {
                 note("the request was withdrawn or has expired; nothing was answered");
                 return Ok(());
@@ -78,7 +78,7 @@ fn settle(app: &App, answered: &str) -> anyhow::Result<()> {
         match app.console.wait(until.saturating_duration_since(Instant::now())) {
             Wake::Event(event) => {
                 tell(app, &event)?;
-                if matches!(&event, Event::Settled { pairing } if pairing == answered) {
+                if matches!(&*event, Event::Settled { pairing_id } if pairing_id == answered) {
                     return Ok(());
                 }
             }
@@ -128,14 +128,14 @@ macro_rules! ask {
 
 fn decide(app: &App, request: &PendingRequest) -> anyhow::Result<Asked> {
     let mut grant = false;
-    if request.first_use {
-        let label = if request.label.is_empty() { "this seed" } else { &request.label };
-        let question = format!("allow {} to use {label} from now on? [yes/no]", request.pairing);
+    if request.verified.first_use {
+        let label = request.verified.seed.as_deref().or(request.claimed.new_seed.as_deref()).unwrap_or("this seed");
+        let question = format!("allow {} to use {label} from now on? [yes/no]", request.verified.pairing);
         grant = loop {
             match ask!(app, request, &question, false).trim().to_ascii_lowercase().as_str() {
                 "yes" | "y" => break true,
                 // A seed can be sealed for a pairing that may not use it yet; a code can't be given to one.
-                "no" | "n" if request.operation == Operation::Enroll => break false,
+                "no" | "n" if request.verified.kind == RequestKind::Enroll => break false,
                 "no" | "n" => return deny(app, request, "not allowed to use this seed"),
                 _ => note("answer yes or no"),
             }
@@ -150,19 +150,25 @@ fn decide(app: &App, request: &PendingRequest) -> anyhow::Result<Asked> {
         }
         note(&format!("type the {} digits", request.digits));
     };
-    let codes = if request.codes > 1 { Some(ask_codes(app, request)?) } else { None };
+    let codes = if request.verified.codes > 1 { Some(ask_codes(app, request)?) } else { None };
     let codes = match codes {
         Some(Err(asked)) => return Ok(asked),
         Some(Ok(codes)) => Some(codes),
         None => None,
     };
-    let mut uri = None;
+    let mut seed = None;
     loop {
-        if request.needs_uri && uri.is_none() {
-            uri = Some(ask!(app, request, "otpauth URI", true));
+        if request.needs_seed && seed.is_none() {
+            let uri = ask!(app, request, "otpauth URI", true);
+            match SeedImport::from_text(uri.to_string()) {
+                Ok(import) => seed = Some(import),
+                Err(error) => {
+                    note(&error.to_string());
+                    continue;
+                }
+            }
         }
-        let typed = uri.as_ref().map(|uri| uri.to_string());
-        let Err(error) = app.authenticator.approve(request.id.clone(), number.to_string(), codes, grant, typed) else {
+        let Err(error) = wait(app.authenticator.approve(request.id.clone(), number.to_string(), codes, grant, seed.clone())) else {
             note("approved");
             return Ok(Asked::Answered);
         };
@@ -173,9 +179,9 @@ fn decide(app: &App, request: &PendingRequest) -> anyhow::Result<Asked> {
                 }
                 note(&error.to_string());
             }
-            AuthenticatorError::BadInput(text) if request.needs_uri => {
+            AuthenticatorError::BadInput(text) if request.needs_seed => {
                 note(text);
-                uri = None;
+                seed = None;
             }
             AuthenticatorError::BadInput(text) => return deny(app, request, text),
             AuthenticatorError::WrongNumber(text) | AuthenticatorError::NotAllowed(text) | AuthenticatorError::StartAgain(text) => {
@@ -195,7 +201,7 @@ fn decide(app: &App, request: &PendingRequest) -> anyhow::Result<Asked> {
 }
 
 fn ask_codes(app: &App, request: &PendingRequest) -> anyhow::Result<Result<u8, Asked>> {
-    let most = request.codes;
+    let most = request.verified.codes;
     loop {
         let typed = match ask_or_deny(app, request, &format!("how many codes [{most}]"), false)? {
             Said::Text(text) => text,
@@ -226,7 +232,7 @@ fn denial(text: &str) -> Option<&str> {
 }
 
 fn deny(app: &App, request: &PendingRequest, reason: &str) -> anyhow::Result<Asked> {
-    match app.authenticator.deny(request.id.clone(), reason.to_owned()) {
+    match wait(app.authenticator.deny(request.id.clone(), reason.to_owned())) {
         Ok(()) => {
             note(&if reason.is_empty() { "denied".to_owned() } else { format!("denied: {reason}") });
             Ok(Asked::Answered)

@@ -1,21 +1,23 @@
 //! Requests and events as lines.
 
-use countersign_mobile::{Event, HistoryOutcome, LinkState, Operation, Pairing, PendingRequest};
+use countersign_mobile::{
+    Attention, Claimed, Connection, Event, Gone, HistoryOutcome, LinkState, LostPart, Pairing, PendingRequest, RequestKind,
+};
+
+use crate::time_text::utc;
 
 /// What the person reads before deciding. What CI only claims is marked, line by line.
 pub(crate) fn request(request: &PendingRequest) -> Vec<String> {
-    let label = if request.label.is_empty() { "(you give the seed)" } else { &request.label };
-    let mut lines = vec![match (request.operation, request.codes) {
-        (Operation::Enroll, _) => format!("{} asks to enroll a seed: {label}", request.pairing),
-        (Operation::Code, 1) => format!("{} asks for a code of {label}", request.pairing),
-        (Operation::Code, codes) => format!("{} asks for {codes} codes of {label}", request.pairing),
+    let (verified, claimed) = (&request.verified, &request.claimed);
+    let seed = verified.seed.as_deref().unwrap_or_default();
+    let mut lines = vec![match (verified.kind, verified.codes) {
+        (RequestKind::Enroll, _) if request.needs_seed => format!("{} asks to enroll a seed: (you give the seed)", verified.pairing),
+        (RequestKind::Enroll, _) => format!("{} asks to enroll a seed", verified.pairing),
+        (RequestKind::Code, 1) => format!("{} asks for a code of {seed}", verified.pairing),
+        (RequestKind::Code, codes) => format!("{} asks for {codes} codes of {seed}", verified.pairing),
     }];
-    lines.extend(request.recipients.iter().map(|recipient| format!("  can open it too: {recipient}")));
-    lines.extend(request.unverified.iter().map(|claim| format!("  unverified  {}: {}", claim.name, claim.value)));
-    if let Some(artefact) = &request.artefact {
-        lines.push(format!("  unverified  artefact: {} {}", artefact.name, artefact.version));
-        lines.extend(artefact.sha256.iter().map(|digest| format!("  unverified  sha256: {digest}")));
-    }
+    lines.extend(verified.recipients.iter().map(|recipient| format!("  can open it too: {recipient}")));
+    lines.extend(claims(claimed).into_iter().map(|(name, value)| format!("  unverified  {name}: {value}")));
     if request.away {
         lines.push("  the connection to the job is lost for now".into());
     }
@@ -23,30 +25,70 @@ pub(crate) fn request(request: &PendingRequest) -> Vec<String> {
     lines
 }
 
+/// What the job says, by name.
+pub(crate) fn claims(claimed: &Claimed) -> Vec<(&str, String)> {
+    let mut claims: Vec<(&str, String)> = Vec::new();
+    claims.extend(claimed.new_seed.iter().map(|label| ("new seed", label.clone())));
+    let own = [("seed", &claimed.seed_name), ("reason", &claimed.reason)];
+    claims.extend(own.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.clone())));
+    claims.extend(claimed.job.iter().map(|claim| (claim.name.as_str(), claim.value.clone())));
+    if let Some(artefact) = &claimed.artefact {
+        claims.push(("artefact", format!("{} {}", artefact.name, artefact.version)));
+        claims.extend(artefact.sha256.iter().map(|digest| ("sha256", digest.clone())));
+    }
+    claims
+}
+
 /// An event in one line; nothing where the request itself is shown.
 pub(crate) fn event(event: &Event, pairings: &[Pairing]) -> Option<String> {
     let name = |id: &str| pairings.iter().find(|pairing| pairing.id == id).map_or_else(|| id.to_owned(), |pairing| pairing.name.clone());
     Some(match event {
-        Event::Asked { .. } => return None,
-        Event::JobAway { pairing } => format!("{}: the connection to the job is lost; it may come back", name(pairing)),
-        Event::JobBack { pairing } => format!("{}: the job is back", name(pairing)),
-        Event::Withdrawn { pairing } => format!("{}: the request was withdrawn or has expired", name(pairing)),
-        Event::Settled { pairing } => format!("{}: settled", name(pairing)),
-        Event::Link { relay, state: LinkState::Connecting } => format!("{relay}: connecting"),
-        Event::Link { relay, state: LinkState::Connected } => format!("{relay}: connected"),
-        Event::Link { relay, state: LinkState::Waiting { problem, retry_ms } } => {
-            format!("{relay}: {problem}; next attempt in {}.{} s", retry_ms / 1000, retry_ms % 1000 / 100)
+        Event::RequestArrived { .. } | Event::RequestGone { why: Gone::Answered, .. } => return None,
+        Event::RequestChanged { request } if request.away => {
+            format!("{}: the connection to the job is lost; it may come back", request.verified.pairing)
         }
-        Event::Evicted { relay } => {
+        Event::RequestChanged { request } => format!("{}: the job is back", request.verified.pairing),
+        Event::RequestGone { .. } => "the request was withdrawn or has expired".to_owned(),
+        Event::Settled { pairing_id } => format!("{}: settled", name(pairing_id)),
+        Event::ConnectionChanged { connection: Connection { relay, state } } => match state {
+            LinkState::Connecting => format!("{relay}: connecting"),
+            LinkState::Connected => format!("{relay}: connected"),
+            LinkState::Waiting { problem, retry_ms } => {
+                format!("{relay}: {problem}; next attempt in {}.{} s", retry_ms / 1000, retry_ms % 1000 / 100)
+            }
+        },
+        Event::AttentionNeeded { attention: it } => attention(it),
+    })
+}
+
+/// What the person should know, in one line.
+fn attention(attention: &Attention) -> String {
+    match attention {
+        Attention::Evicted { relay } => {
             format!("{relay}: ANOTHER device answers for this phone now: its keys were copied, or two programs share one state")
         }
-        Event::WakeUpRegistered { pairing } => {
-            format!("{}: the relay can wake you; on the laptop run `countersign renew` while this is connected", name(pairing))
+        Attention::WakeUpRegistered { pairing } => {
+            format!("{pairing}: the relay can wake you; on the laptop run `countersign renew` while this is connected")
         }
-        Event::WakeUpRefused { relay, problem } => format!("{relay}: no wake-ups: {problem}"),
-        Event::RelayProblem { relay, problem } => format!("{relay}: {problem}"),
-        Event::StorageProblem { problem } => problem.clone(),
-    })
+        Attention::WakeUpRefused { relay, problem } => format!("{relay}: no wake-ups: {problem}"),
+        Attention::RelayProblem { relay, problem } => format!("{relay}: {problem}"),
+        Attention::StorageProblem { problem } => problem.clone(),
+        Attention::ClockApart { pairing, seconds } => {
+            let (apart, which) = (seconds.unsigned_abs(), if *seconds > 0 { "ahead of" } else { "behind" });
+            format!("{pairing}: a job was turned away: its clock is {apart} s {which} this one's; set the clock that is wrong")
+        }
+        Attention::Lost { what } => match what {
+            LostPart::Seeds => {
+                "the list of seeds was damaged and is empty now: bring them back with `countersign-phone import countersign.toml`".into()
+            }
+            LostPart::Pairings => "the pairings were damaged and are gone: pair again".into(),
+            LostPart::Requests => "requests that were under way are lost: start the jobs again".into(),
+            LostPart::History => "the history was damaged and begins anew".into(),
+        },
+        Attention::SeedUnused { label, since, .. } => {
+            format!("{label} was not used since {}: remove it, here and at its service, if nobody needs it", utc(*since))
+        }
+    }
 }
 
 /// How a request ended.
@@ -68,37 +110,46 @@ pub(crate) fn outcome(outcome: HistoryOutcome) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use countersign_mobile::{Artefact, Claim};
+pub(crate) mod tests {
+    use countersign_mobile::{Artefact, Claim, Verified};
 
     use super::*;
 
+    /// A request as the engine shows it.
+    pub(crate) fn request(id: &str, codes: u8) -> PendingRequest {
+        let verified = Verified {
+            pairing: "acme/widget".into(),
+            pairing_id: "p".into(),
+            kind: RequestKind::Code,
+            seed: Some("ACME:release".into()),
+            codes,
+            recipients: vec![],
+            first_use: false,
+        };
+        let claimed = Claimed {
+            seed_name: "npm".into(),
+            reason: "release 1.2".into(),
+            new_seed: None,
+            artefact: None,
+            job: vec![Claim { name: "actor".into(), value: "alice".into() }],
+        };
+        PendingRequest { id: id.into(), verified, claimed, needs_seed: false, away: false, seconds_left: 90, digits: 6 }
+    }
+
     #[test]
     fn every_claim_is_marked() {
-        let asked = PendingRequest {
-            id: String::new(),
-            pairing: "acme/widget".into(),
-            pairing_id: String::new(),
-            operation: Operation::Code,
-            label: "ACME:release".into(),
-            unverified: vec![Claim { name: "reason".into(), value: "release 1.2".into() }],
-            artefact: Some(Artefact { name: "widget".into(), version: "1.2".into(), sha256: Some("ab".into()) }),
-            codes: 2,
-            recipients: vec![],
-            needs_uri: false,
-            first_use: false,
-            away: false,
-            seconds_left: 7,
-            digits: 6,
-        };
+        let mut asked = request("1", 2);
+        asked.claimed.artefact = Some(Artefact { name: "widget".into(), version: "1.2".into(), sha256: Some("ab".into()) });
         assert_eq!(
-            request(&asked),
+            super::request(&asked),
             [
                 "acme/widget asks for 2 codes of ACME:release",
+                "  unverified  seed: npm",
                 "  unverified  reason: release 1.2",
+                "  unverified  actor: alice",
                 "  unverified  artefact: widget 1.2",
                 "  unverified  sha256: ab",
-                "  time left: 7 s",
+                "  time left: 90 s",
             ]
         );
     }

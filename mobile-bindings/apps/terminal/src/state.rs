@@ -11,8 +11,8 @@ use anyhow::{Context as _, bail};
 use countersign_mobile::{Storage, StorageError};
 use rustix::fs::{FlockOperation, flock};
 
-/// The phone's state, encrypted under the device root.
-const STATE: &str = "state";
+/// The phone's blobs, encrypted and checked by the engine, begin with this.
+const BLOB: &str = "state-";
 /// Held while a program uses the folder.
 const LOCK: &str = "lock";
 /// What a write that was interrupted leaves behind begins with this.
@@ -67,7 +67,8 @@ impl StateDir {
 
     /// Whether an authenticator was set up here and its state is still there.
     pub(crate) fn has_state(&self) -> Result<bool, String> {
-        Ok(self.read(STATE)?.is_some())
+        let entries = fs::read_dir(&self.path).map_err(|error| format!("cannot read {}: {error}", self.path.display()))?;
+        Ok(entries.flatten().any(|entry| entry.file_name().as_encoded_bytes().starts_with(BLOB.as_bytes())))
     }
 
     /// The bytes of a file; nothing if there is no such file.
@@ -109,11 +110,11 @@ impl StateDir {
 }
 
 impl Storage for StateDir {
-    fn load(&self) -> Result<Option<Vec<u8>>, StorageError> {
-        self.read(STATE).map_err(|detail| StorageError::Failed { detail })
+    fn load(&self, name: String) -> Result<Option<Vec<u8>>, StorageError> {
+        self.read(&format!("{BLOB}{name}")).map_err(|detail| StorageError::Failed { detail })
     }
 
-    fn save(&self, state: Vec<u8>) -> Result<(), StorageError> {
-        self.write(STATE, &state).map_err(|detail| StorageError::Failed { detail })
+    fn save(&self, name: String, bytes: Vec<u8>) -> Result<(), StorageError> {
+        self.write(&format!("{BLOB}{name}"), &bytes).map_err(|detail| StorageError::Failed { detail })
     }
 }

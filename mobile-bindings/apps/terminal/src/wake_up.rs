@@ -7,13 +7,17 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use countersign_mobile::{Event, Pairing, PushSubscription, WakeUpState};
+use countersign_mobile::{Attention, Event, Pairing, PushTarget, WakeUpState};
 use data_encoding::BASE64URL_NOPAD;
 use p256::{SecretKey, elliptic_curve::sec1::ToEncodedPoint as _};
 use rand_core::{OsRng, RngCore as _};
 use serde::Deserialize;
 
-use crate::{app::App, console::Wake, output, show};
+use crate::{
+    app::{App, wait},
+    console::Wake,
+    output, show,
+};
 
 /// How long relays may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,14 +38,14 @@ struct Keys {
 pub(crate) fn run(state: Option<PathBuf>, file: Option<&Path>, off: bool, key: bool, relay: Option<String>) -> anyhow::Result<()> {
     let app = App::open(state, false)?;
     if off {
-        app.authenticator.remove_wake_up(relay)?;
+        wait(app.authenticator.remove_wake_up(relay))?;
         output::note(
             "no relay is told an address any more. Tickets that are out still hold it: end the subscription at the push service, too",
         );
         return Ok(());
     }
     if let (true, Some(relay)) = (key, &relay) {
-        let Some(key) = app.authenticator.wake_up_key(relay.clone())? else {
+        let Some(key) = wait(app.authenticator.wake_up_key(relay.clone()))? else {
             bail!("{relay} sends no wake-ups; ask its operator, or use another relay")
         };
         return Ok(output::line(&key)?);
@@ -50,12 +54,12 @@ pub(crate) fn run(state: Option<PathBuf>, file: Option<&Path>, off: bool, key: b
         Some(file) if file.as_os_str() != "-" => fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?,
         _ => app.console.ask("push address", true)?.to_string(),
     };
-    app.authenticator.register_wake_up(relay.clone(), subscription(&text)?)?;
+    wait(app.authenticator.register_wake_up(relay.clone(), subscription(&text)?))?;
     register(&app, relay.as_deref())
 }
 
 /// What the text means. A bare URL gets keys of its own, whose private half nobody needs: what is sent says nothing.
-fn subscription(text: &str) -> anyhow::Result<PushSubscription> {
+fn subscription(text: &str) -> anyhow::Result<PushTarget> {
     let text = text.trim();
     if !text.starts_with('{') {
         if text.is_empty() || text.contains(char::is_whitespace) {
@@ -65,13 +69,13 @@ fn subscription(text: &str) -> anyhow::Result<PushSubscription> {
         OsRng.fill_bytes(&mut auth);
         let public = SecretKey::random(&mut OsRng).public_key().to_encoded_point(false);
         let (p256dh, auth) = (BASE64URL_NOPAD.encode(public.as_bytes()), BASE64URL_NOPAD.encode(&auth));
-        return Ok(PushSubscription { endpoint: text.to_owned(), p256dh, auth });
+        return Ok(PushTarget::WebPush { endpoint: text.to_owned(), p256dh, auth });
     }
     // The parser's own message could show a part of it.
     let Ok(Json { endpoint, keys }) = serde_json::from_str(text) else {
         bail!(r#"this is no push subscription: {{"endpoint": ..., "keys": {{"p256dh": ..., "auth": ...}}}} is wanted"#)
     };
-    Ok(PushSubscription { endpoint, p256dh: keys.p256dh, auth: keys.auth })
+    Ok(PushTarget::WebPush { endpoint, p256dh: keys.p256dh, auth: keys.auth })
 }
 
 /// Connects until every relay concerned has answered.
@@ -84,7 +88,7 @@ fn register(app: &App, relay: Option<&str>) -> anyhow::Result<()> {
         output::note("kept; pairings made from now on have it in their tickets");
         return Ok(());
     }
-    app.authenticator.start()?;
+    wait(app.authenticator.connect())?;
     let until = Instant::now() + PATIENCE;
     let mut refused = Vec::new();
     let answered = loop {
@@ -94,7 +98,7 @@ fn register(app: &App, relay: Option<&str>) -> anyhow::Result<()> {
         }
         match app.console.wait(until.saturating_duration_since(Instant::now())) {
             Wake::Event(event) => {
-                if let Event::WakeUpRefused { relay, .. } = &event {
+                if let Event::AttentionNeeded { attention: Attention::WakeUpRefused { relay, .. } } = &*event {
                     refused.push(relay.clone());
                 }
                 if let Some(line) = show::event(&event, &app.authenticator.pairings()?) {
@@ -104,7 +108,7 @@ fn register(app: &App, relay: Option<&str>) -> anyhow::Result<()> {
             Wake::Stopped | Wake::TimedOut => break false,
         }
     };
-    app.authenticator.stop()?;
+    wait(app.authenticator.disconnect())?;
     if !answered {
         bail!("kept, but not every relay has answered; it is registered with the next: countersign-phone run");
     }
@@ -121,11 +125,15 @@ mod tests {
 
     #[test]
     fn a_url_or_a_subscription() {
-        let bare = subscription(" https://ntfy.sh/abc?up=1\n").unwrap();
-        assert_eq!((bare.endpoint.as_str(), bare.p256dh.len(), bare.auth.len()), ("https://ntfy.sh/abc?up=1", 87, 22));
-        assert!(bare.p256dh != subscription("https://ntfy.sh/abc?up=1").unwrap().p256dh);
+        let parts = |text: &str| match subscription(text).unwrap() {
+            PushTarget::WebPush { endpoint, p256dh, auth } => (endpoint, p256dh, auth),
+            _ => panic!("a Web Push subscription"),
+        };
+        let (endpoint, p256dh, auth) = parts(" https://ntfy.sh/abc?up=1\n");
+        assert_eq!((endpoint.as_str(), p256dh.len(), auth.len()), ("https://ntfy.sh/abc?up=1", 87, 22));
+        assert!(p256dh != parts("https://ntfy.sh/abc?up=1").1);
         let json = r#"{"endpoint": "https://push.example.org/a", "expirationTime": null, "keys": {"p256dh": "BA", "auth": "AA"}}"#;
-        assert_eq!(subscription(json).unwrap().p256dh, "BA");
+        assert_eq!(parts(json).1, "BA");
         for bad in ["", "{}", "a b", r#"{"endpoint": "https://secret"}"#] {
             let Err(error) = subscription(bad) else { panic!("{bad}") };
             assert!(!error.to_string().contains("secret"));

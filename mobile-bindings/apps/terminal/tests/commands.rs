@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
@@ -68,6 +69,12 @@ impl Phone {
         self.state().join(name)
     }
 
+    /// What the engine keeps, by file.
+    fn blobs(&self) -> BTreeMap<String, Vec<u8>> {
+        let names = fs::read_dir(self.state()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("state-")).map(|name| (name.clone(), fs::read(self.file(&name)).unwrap())).collect()
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(args).env_clear().env("COUNTERSIGN_PHONE_STATE", self.state());
@@ -100,7 +107,7 @@ fn mode(path: &Path) -> u32 {
 fn setting_up_once() {
     let phone = Phone::set_up();
     assert_eq!(mode(&phone.state()), 0o700);
-    for name in ["state", "device.key", "unlock.age", "lock"] {
+    for name in ["state-phone", "state-seeds", "device.key", "unlock.age", "lock"] {
         assert_eq!(mode(&phone.file(name)), 0o600, "{name}");
     }
     let before = fs::read(phone.file("unlock.age")).unwrap();
@@ -124,7 +131,9 @@ fn setting_up_needs_a_passphrase_and_can_be_repeated() {
 fn keys_without_their_state_are_not_replaced() {
     let phone = Phone::set_up();
     let unlock = fs::read(phone.file("unlock.age")).unwrap();
-    fs::remove_file(phone.file("state")).unwrap();
+    for name in phone.blobs().into_keys() {
+        fs::remove_file(phone.file(&name)).unwrap();
+    }
     phone.run(&["init"], "correct horse\n").fails("has keys already");
     assert_eq!(fs::read(phone.file("unlock.age")).unwrap(), unlock);
 }
@@ -173,7 +182,7 @@ fn two_phones_share_a_seed() {
 #[test]
 fn what_is_mistyped_changes_nothing() {
     let phone = Phone::set_up();
-    let before = fs::read(phone.file("state")).unwrap();
+    let before = phone.blobs();
     phone.run(&["enroll"], &format!("{URI}\nwrong horse\n")).fails("the passphrase is wrong");
     phone.run(&["enroll"], &format!("{URI}\n")).fails("cancelled");
     phone.run(&["enroll"], "").fails("standard input ended");
@@ -194,34 +203,54 @@ fn what_is_mistyped_changes_nothing() {
     phone.run(&["allow", "acme", "npm"], "").fails("there is no pairing yet");
     phone.run(&["run"], "").fails("there is no pairing yet");
     assert_eq!(phone.run(&["history"], "").ok() + &phone.run(&["pairings"], "").ok() + &phone.run(&["seeds"], "").ok(), "");
-    assert_eq!(fs::read(phone.file("state")).unwrap(), before);
+    assert_eq!(phone.blobs(), before);
 }
 
 #[test]
 fn a_half_written_file_is_ignored() {
     let phone = Phone::set_up();
     phone.enroll();
-    let whole = fs::read(phone.file("state")).unwrap();
-    fs::write(phone.file(".new-abc"), &whole[..whole.len() / 2]).unwrap();
+    let whole = phone.blobs();
+    fs::write(phone.file(".new-abc"), b"half of it").unwrap();
     assert!(phone.run(&["seeds"], "").ok().contains("ACME:release"));
     assert!(!phone.file(".new-abc").exists());
-    assert_eq!(fs::read(phone.file("state")).unwrap(), whole);
+    assert_eq!(phone.blobs(), whole);
+}
+
+#[test]
+fn one_damaged_file_does_not_take_the_others_with_it() {
+    let phone = Phone::set_up();
+    let line = phone.enroll();
+    let seeds = phone.file("state-seeds");
+    let whole = fs::read(&seeds).unwrap();
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    for bytes in [&damaged[..], &whole[..whole.len() - 1], b""] {
+        fs::write(&seeds, bytes).unwrap();
+        assert_eq!(phone.run(&["seeds"], "").ok(), "");
+        phone.run(&["init"], "correct horse\n").fails("is set up already");
+        assert_eq!(fs::read(&seeds).unwrap(), bytes, "left as it is until something is saved");
+    }
+    // One of the two copies of what it is, and then the seed again from where it is kept.
+    fs::remove_file(phone.file("state-phone")).unwrap();
+    phone.run(&["import", "-"], &format!("{line}correct horse\n")).ok();
+    assert!(phone.run(&["seeds"], "").ok().contains("ACME:release"));
+    assert!(phone.file("state-phone").exists());
 }
 
 #[test]
 fn a_state_that_does_not_fit_is_left_alone() {
     let phone = Phone::set_up();
     phone.enroll();
-    let whole = fs::read(phone.file("state")).unwrap();
-    let mut damaged = whole.clone();
-    damaged[whole.len() / 2] ^= 1;
-    for bytes in [&damaged[..], &whole[..whole.len() - 1], b""] {
-        fs::write(phone.file("state"), bytes).unwrap();
-        phone.run(&["seeds"], "").fails("damaged or belongs to another device key");
-        phone.run(&["init"], "correct horse\n").fails("is set up already");
-        assert_eq!(fs::read(phone.file("state")).unwrap(), bytes);
+    let whole = phone.blobs();
+    for name in ["state-phone", "state-phone-copy"] {
+        fs::write(phone.file(name), b"").unwrap();
     }
-    fs::write(phone.file("state"), &whole).unwrap();
+    phone.run(&["seeds"], "").fails("damaged or belongs to another device key");
+    phone.run(&["init"], "correct horse\n").fails("is set up already");
+    for (name, bytes) in &whole {
+        fs::write(phone.file(name), bytes).unwrap();
+    }
     let key = fs::read(phone.file("device.key")).unwrap();
     fs::write(phone.file("device.key"), [7; 32]).unwrap();
     phone.run(&["seeds"], "").fails("damaged or belongs to another device key");
@@ -229,6 +258,7 @@ fn a_state_that_does_not_fit_is_left_alone() {
     phone.run(&["seeds"], "").fails("device key is damaged");
     fs::remove_file(phone.file("device.key")).unwrap();
     phone.run(&["seeds"], "").fails("device key is missing");
+    phone.run(&["init"], "correct horse\n").fails("has keys already");
     fs::write(phone.file("device.key"), key).unwrap();
     assert!(phone.run(&["seeds"], "").ok().contains("ACME:release"));
     // The unlock key of another phone, and none.
@@ -239,6 +269,45 @@ fn a_state_that_does_not_fit_is_left_alone() {
     phone.run(&["enroll"], &format!("{URI}\ncorrect horse\n")).fails("unlock.age is damaged");
     fs::remove_file(phone.file("unlock.age")).unwrap();
     phone.run(&["enroll"], &format!("{URI}\ncorrect horse\n")).fails("unlock.age is missing");
+}
+
+#[test]
+fn a_seed_is_removed_and_can_come_back() {
+    let phone = Phone::set_up();
+    let line = phone.enroll();
+    phone.run(&["remove", "nothing"], "").fails("nothing");
+    phone.run(&["remove", "ACME:release"], "").ok();
+    assert_eq!(phone.run(&["seeds"], "").ok(), "");
+    assert!(phone.run(&["import", "-"], &format!("{line}correct horse\n")).ok().ends_with("\tACME:release\n"));
+}
+
+#[test]
+fn another_one_takes_its_place_by_a_backup() {
+    const BACKUP: &str = "a long passphrase";
+    let (old, new) = (Phone::set_up(), Phone::new());
+    old.enroll();
+    let file = old.home.path().join("phone.age");
+    let path = file.to_str().unwrap();
+    old.run(&["backup", path], "too short\n").fails("at least 12 characters");
+    old.run(&["backup", path], &format!("{BACKUP}\nwrong horse\n")).fails("the passphrase is wrong");
+    assert!(!file.exists());
+    old.run(&["backup", path], &format!("{BACKUP}\ncorrect horse\n")).ok();
+    assert_eq!(mode(&file), 0o600);
+    old.run(&["backup", path], "").fails("is there already");
+    new.run(&["restore", path], "another passphrase\n").fails("not the passphrase of this backup");
+    new.run(&["restore", "/nonexistent"], "").fails("cannot read /nonexistent");
+    new.run(&["restore", path], &format!("{BACKUP}\nnew horse\n")).ok();
+    assert_eq!(new.run(&["identity"], "").ok(), old.run(&["identity"], "").ok());
+    new.run(&["enroll"], &format!("{URI}\nnew horse\n")).ok();
+    new.run(&["restore", path], &format!("{BACKUP}\n")).fails("has keys already");
+    // Without the key that opens seeds, and that key from elsewhere.
+    let (without, third) = (old.home.path().join("without.age"), Phone::new());
+    old.run(&["backup", without.to_str().unwrap(), "--without-unlock-key"], &format!("{BACKUP}\n")).ok();
+    third.run(&["restore", without.to_str().unwrap()], &format!("{BACKUP}\n")).ok();
+    third.run(&["enroll"], &format!("{URI}\nnew horse\n")).fails("unlock.age is missing");
+    third.run(&["restore-key", without.to_str().unwrap()], &format!("{BACKUP}\n")).fails("without the unlock key");
+    third.run(&["restore-key", path], &format!("{BACKUP}\nnew horse\n")).ok();
+    third.run(&["enroll"], &format!("{URI}\nnew horse\n")).ok();
 }
 
 #[test]
@@ -297,13 +366,13 @@ fn a_read_only_folder_loses_nothing() {
         as_ordinary_user(&phone, &mut command);
         command
     };
-    let (state, other) = (fs::read(phone.file("state")).unwrap(), URI.replace("release", "other").replace("GEZD", "MFRG"));
+    let (state, other) = (phone.blobs(), URI.replace("release", "other").replace("GEZD", "MFRG"));
     let mut enroll = command(&["enroll"]);
     fs::set_permissions(phone.state(), fs::Permissions::from_mode(0o500)).unwrap();
     let ran = run(&mut enroll, &format!("{other}\ncorrect horse\n"));
     assert!(ran.err.contains("Nothing was changed"), "{}", ran.err);
     ran.fails("folder is writable for you (chmod u+rwx)");
-    assert_eq!(fs::read(phone.file("state")).unwrap(), state);
+    assert_eq!(phone.blobs(), state);
     // Without a lock file nothing begins at all.
     fs::set_permissions(phone.state(), fs::Permissions::from_mode(0o700)).unwrap();
     fs::remove_file(phone.file("lock")).unwrap();
@@ -330,7 +399,7 @@ fn where_the_state_is() {
     init(&[("XDG_STATE_HOME", &xdg), ("COUNTERSIGN_PHONE_STATE", &own)], &["init"]).ok();
     init(&[("COUNTERSIGN_PHONE_STATE", &own)], &["--state", given.to_str().unwrap(), "init"]).ok();
     for dir in [home.join(".local/state/countersign-phone"), xdg.join("countersign-phone"), own, given] {
-        assert!(dir.join("state").exists(), "{}", dir.display());
+        assert!(dir.join("state-phone").exists(), "{}", dir.display());
     }
     init(&[], &["init"]).fails("--state DIR");
     fs::write(home.join("file"), "").unwrap();
@@ -340,8 +409,25 @@ fn where_the_state_is() {
 #[test]
 fn help_has_an_example_for_every_command() {
     let phone = Phone::new();
-    let commands =
-        ["init", "pair", "run", "enroll", "import", "trust", "identity", "seeds", "pairings", "allow", "revoke", "wake-up", "history"];
+    let commands = [
+        "init",
+        "pair",
+        "run",
+        "enroll",
+        "import",
+        "trust",
+        "identity",
+        "seeds",
+        "pairings",
+        "allow",
+        "revoke",
+        "wake-up",
+        "remove",
+        "backup",
+        "restore",
+        "restore-key",
+        "history",
+    ];
     for command in commands {
         let help = phone.run(&[command, "--help"], "").ok();
         assert!(help.contains(&format!("\n  countersign-phone {command}")), "{help}");

@@ -1,0 +1,126 @@
+package countersign.android
+
+import android.content.Context
+import java.io.File
+import java.io.IOException
+import javax.crypto.Cipher
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.sync.withLock
+import uniffi.countersign_mobile.Keychain
+import uniffi.countersign_mobile.KeychainException
+
+/** One question at a time, and no key removed while another call is about to use it. For the process, whatever objects there are. */
+private val asking = Mutex()
+private val storing = Any()
+
+/**
+ * Secrets as files that only keys of the Android Keystore open: ordinary ones by a key the app may use, protected ones by a key that wants the
+ * person each time. Every secret gets a fresh key; the older one goes only when the new file is on disk, so a call that fails or is killed
+ * loses nothing.
+ *
+ * Secrets that are handed in are wiped here.
+ */
+class KeystoreKeychain internal constructor(
+    private val files: WholeFiles,
+    private val keys: KeystoreKeys,
+    private val prompt: Prompt,
+) : Keychain {
+    constructor(context: Context, prompt: Prompt, unlocking: Unlocking = Unlocking.BIOMETRIC) :
+        this(WholeFiles(File(context.noBackupFilesDir, "countersign-keys")), KeystoreKeys(unlocking), prompt)
+
+    override fun load(name: String): ByteArray? = telling(Kind.ORDINARY) {
+        open(Kind.ORDINARY, name) { it }
+    }
+
+    override fun store(name: String, secret: ByteArray) = telling(Kind.ORDINARY) {
+        synchronized(storing) { seal(Kind.ORDINARY, name, secret) { it } }
+    }
+
+    override suspend fun protect(name: String, secret: ByteArray, reason: String) = telling(Kind.PROTECTED) {
+        asking.withLock { seal(Kind.PROTECTED, name, secret) { ask(it, reason) } }
+    }
+
+    override suspend fun unlock(name: String, reason: String): ByteArray = telling(Kind.PROTECTED) {
+        asking.withLock { open(Kind.PROTECTED, name) { ask(it, reason) } }
+            ?: throw KeychainException.Unavailable("the key of the seeds is not on this phone: restore it from a backup")
+    }
+
+    /**
+     * Destroys every secret, for good: without a backup the seeds can't be opened any more. For beginning anew, with [FileStorage.erase]; close
+     * the `Authenticator` first.
+     */
+    fun erase() = telling(Kind.ORDINARY) {
+        files.erase()
+        keys.aliases().filter { it.startsWith(ALIASES) }.forEach(keys::delete)
+    }
+
+    private suspend fun ask(cipher: Cipher, reason: String): Cipher = try {
+        prompt.authorise(cipher, reason)
+    } catch (e: CancellationException) {
+        currentCoroutineContext().ensureActive()
+        // Not we were cancelled: the screen that asked is gone.
+        throw PromptException.Cancelled()
+    }
+
+    private inline fun seal(kind: Kind, name: String, secret: ByteArray, authorise: (Cipher) -> Cipher) = try {
+        val file = kind.file(name)
+        val id = Wrapped.newKeyId()
+        val alias = kind.alias(name, id)
+        val wrapped = try {
+            keys.make(alias, kind == Kind.PROTECTED)
+            val cipher = authorise(keys.encrypting(alias))
+            cipher.updateAAD(kind.context(name))
+            Wrapped(id, cipher.iv, cipher.doFinal(secret))
+        } catch (e: Exception) {
+            tidy { it == alias }
+            throw e
+        }
+        files.replace(file, wrapped.toBytes())
+        tidy { it.startsWith(kind.alias(name, "")) && it != alias }
+    } finally {
+        secret.fill(0)
+    }
+
+    private inline fun open(kind: Kind, name: String, authorise: (Cipher) -> Cipher): ByteArray? {
+        val wrapped = Wrapped.parse(files.read(kind.file(name)) ?: return null)
+        val cipher = authorise(keys.decrypting(kind.alias(name, wrapped.keyId), wrapped.nonce))
+        cipher.updateAAD(kind.context(name))
+        return cipher.doFinal(wrapped.ciphertext)
+    }
+
+    /** Keys without a file open nothing. One that stays does no harm, and goes the next time. */
+    private fun tidy(which: (String) -> Boolean) = try {
+        keys.aliases().filter(which).forEach(keys::delete)
+    } catch (_: Exception) {
+        // As it says.
+    }
+
+    private inline fun <T> telling(kind: Kind, work: () -> T): T = try {
+        work()
+    } catch (e: CancellationException) {
+        throw e
+    } catch (e: Exception) {
+        throw tell(e, kind)
+    }
+}
+
+private const val ALIASES = "countersign."
+
+internal enum class Kind(private val word: String) {
+    ORDINARY("ordinary"),
+    PROTECTED("protected"),
+    ;
+
+    fun file(name: String): String {
+        if (!isName(name)) throw IOException("this is no name for a secret: only small letters and dashes are")
+        return "$word-$name"
+    }
+
+    fun alias(name: String, id: String) = "$ALIASES$word.$name.$id"
+
+    /** Bound to the ciphertext: a file under another name does not open. */
+    fun context(name: String) = "countersign keychain 1 $word $name".toByteArray()
+}

@@ -1,0 +1,86 @@
+package countersign.android
+
+import android.system.ErrnoException
+import android.system.Os
+import android.system.OsConstants
+import java.io.File
+import java.io.FileOutputStream
+import java.io.IOException
+
+/** Names of the engine: small letters and dashes. Nothing else reaches a file system or a key store. */
+private val NAME = Regex("[a-z][a-z-]{0,63}")
+
+internal fun isName(name: String) = NAME.matches(name)
+
+/** What was being written when the app was killed begins with this. Not a name. */
+private const val UNFINISHED = ".new-"
+
+/** One for the process, so that two objects for one folder do not get in each other's way. */
+private val lock = Any()
+
+/** Files of one folder, each only ever replaced as a whole. [folderToDisk] is handed in so that a test can have it fail. */
+internal class WholeFiles(private val folder: File, private val folderToDisk: (File) -> Unit = ::syncFolder) {
+    /** The bytes of a file; null if there is no such file. */
+    fun read(name: String): ByteArray? = synchronized(lock) {
+        val file = place(name)
+        if (file.exists()) file.readBytes() else null
+    }
+
+    fun isEmpty(): Boolean = synchronized(lock) { folder.list().orEmpty().none(::isName) }
+
+    /** Returns when the new bytes are on disk. If it throws, the old ones are what is found, also after a restart. */
+    fun replace(name: String, bytes: ByteArray) = synchronized(lock) {
+        val file = place(name)
+        if (!folder.isDirectory && !folder.mkdirs()) throw IOException("cannot make the folder ${folder.name}")
+        val old = if (file.exists()) file.readBytes() else null
+        put(file, bytes)
+        try {
+            folderToDisk(folder)
+        } catch (e: IOException) {
+            // The new name may or may not outlive a crash: only the old one must.
+            if (old == null) file.delete() else put(file, old)
+            throw e
+        }
+    }
+
+    /** Removes all of them. */
+    fun erase() = synchronized(lock) {
+        for (file in folder.listFiles().orEmpty()) {
+            if (!file.delete()) throw IOException("cannot delete ${file.name}")
+        }
+        if (folder.isDirectory) folderToDisk(folder)
+    }
+
+    private fun put(file: File, bytes: ByteArray) {
+        val new = File(folder, UNFINISHED + file.name)
+        try {
+            FileOutputStream(new).use {
+                it.write(bytes)
+                it.fd.sync()
+            }
+            if (!new.renameTo(file)) throw IOException("cannot replace ${file.name}")
+        } catch (e: IOException) {
+            new.delete()
+            throw e
+        }
+    }
+
+    private fun place(name: String): File {
+        if (!isName(name)) throw IOException("this is no name for a file: only small letters and dashes are")
+        return File(folder, name)
+    }
+}
+
+/** A new name is on disk only when its folder is. */
+private fun syncFolder(folder: File) {
+    try {
+        val open = Os.open(folder.path, OsConstants.O_RDONLY, 0)
+        try {
+            Os.fsync(open)
+        } finally {
+            Os.close(open)
+        }
+    } catch (e: ErrnoException) {
+        throw IOException("cannot write the folder ${folder.name}", e)
+    }
+}

@@ -1,0 +1,29 @@
+package countersign.android
+
+import java.io.File
+import java.io.IOException
+import java.nio.channels.FileChannel
+import java.nio.file.StandardOpenOption
+import javax.crypto.Cipher
+
+/** What `Os.fsync` does on a phone. */
+fun syncWithNio(folder: File) = FileChannel.open(folder.toPath(), StandardOpenOption.READ).use { it.force(true) }
+
+fun full(@Suppress("unused") folder: File): Unit = throw IOException("no space left")
+
+/** A person who is recognised, or does something else. */
+class Person : Prompt {
+    var answer: suspend (Cipher) -> Cipher = ::recognised
+    val reasons = mutableListOf<String>()
+
+    @Suppress("RedundantSuspendModifier")
+    suspend fun recognised(cipher: Cipher): Cipher {
+        Phone.recognised = true
+        return cipher
+    }
+
+    override suspend fun authorise(cipher: Cipher, reason: String): Cipher {
+        reasons += reason
+        return answer(cipher)
+    }
+}

@@ -1,0 +1,61 @@
+//! `backup`, `restore` and `restore-key`.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use countersign_mobile::MAX_BACKUP;
+
+use crate::{
+    app::{App, wait},
+    output,
+};
+
+pub(crate) fn back_up(app: &App, file: &Path, with_unlock_key: bool) -> anyhow::Result<()> {
+    if fs::symlink_metadata(file).is_ok() {
+        bail!("{} is there already; name another file", file.display());
+    }
+    let passphrase = app.console.ask("passphrase for the backup, 12 characters at least", true)?;
+    if app.console.is_terminal() && app.console.ask("the same again", true)? != passphrase {
+        bail!("the two passphrases differ; nothing was written");
+    }
+    let backup = wait(app.authenticator.back_up(passphrase.to_string(), with_unlock_key))?;
+    let hint = || format!("cannot write {}; see that there is room and the folder is writable for you", file.display());
+    let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).with_context(hint)?;
+    if let Err(error) = new.write_all(&backup).and_then(|()| new.sync_all()) {
+        // Half a backup is none.
+        let _ = fs::remove_file(file);
+        return Err(error).with_context(hint);
+    }
+    output::note(&format!("{} holds everything{}", file.display(), if with_unlock_key { "" } else { " but the key that opens seeds" }));
+    Ok(())
+}
+
+pub(crate) fn restore(state: Option<PathBuf>, file: &Path) -> anyhow::Result<()> {
+    let app = App::restore(state, read(file)?)?;
+    output::note(&format!("this is {} now; use the old one no more, the two would evict each other", app.authenticator.identity()?.name));
+    if !app.has_unlock_key()? {
+        output::note("the backup was made without the key that opens seeds: bring it back with countersign-phone restore-key");
+    }
+    Ok(())
+}
+
+pub(crate) fn restore_key(app: &App, file: &Path) -> anyhow::Result<()> {
+    let backup = read(file)?;
+    let passphrase = app.console.ask("passphrase of the backup", true)?;
+    wait(app.authenticator.restore_unlock_key(backup, passphrase.to_string()))?;
+    output::note("the key that opens seeds is back");
+    Ok(())
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let hint = || format!("cannot read {}", file.display());
+    let mut backup = Vec::new();
+    let limit = u64::try_from(MAX_BACKUP).unwrap_or(u64::MAX);
+    fs::File::open(file).and_then(|from| from.take(limit + 1).read_to_end(&mut backup)).with_context(hint)?;
+    Ok(backup)
+}

@@ -1,0 +1,229 @@
+//! The model as a page. No colour means anything: what stands out is bold or inverted, and says in words what it is.
+
+use countersign_mobile::{LinkState, PendingRequest, RequestKind};
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    style::{Modifier, Style},
+    text::{Line, Span},
+    widgets::{Block, List, ListState, Paragraph, Wrap},
+};
+
+use super::model::{Model, Page, Question};
+use crate::{show, time_text::utc};
+
+/// Draws everything; `local` is this machine's time, Unix seconds.
+pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, local: u64) {
+    // The newest, and no more than leave room for the page.
+    let notices = u16::try_from(model.notices.len()).unwrap_or(0).min(frame.area().height / 6);
+    let skipped = model.notices.len().saturating_sub(usize::from(notices));
+    let rows = [Constraint::Length(1), Constraint::Min(1), Constraint::Length(notices), Constraint::Length(1), Constraint::Length(1)];
+    let [top, page, told, question, keys] = Layout::vertical(rows).areas(frame.area());
+    frame.render_widget(Paragraph::new(Line::from(vec![bold(&format!("{}  ", model.news.name)), status(model, local).into()])), top);
+    match &model.page {
+        Page::Requests => requests(frame, model, page),
+        Page::Request(_) => match model.open() {
+            Some(request) => detail(frame, request, page),
+            None => requests(frame, model, page),
+        },
+        Page::History => history(frame, model, page),
+    }
+    frame.render_widget(Paragraph::new(model.notices.iter().skip(skipped).map(|text| Line::from(text.as_str())).collect::<Vec<_>>()), told);
+    ask(frame, model, question);
+    frame.render_widget(Paragraph::new(help(model)).style(Style::new().add_modifier(Modifier::REVERSED)), keys);
+}
+
+fn bold(text: &str) -> Span<'static> {
+    Span::styled(text.to_owned(), Style::new().add_modifier(Modifier::BOLD))
+}
+
+/// Connections, and this machine's clock: codes are wrong if it is.
+fn status(model: &Model, local: u64) -> String {
+    let mut parts: Vec<String> = model.news.connections.iter().map(connection).collect();
+    if parts.is_empty() {
+        parts.push("no relay: pair first".into());
+    }
+    parts.push(format!("clock {}", utc(local)));
+    parts.join("  ")
+}
+
+fn connection(it: &countersign_mobile::Connection) -> String {
+    match &it.state {
+        LinkState::Connecting => format!("{} connecting", it.relay),
+        LinkState::Connected => format!("{} connected", it.relay),
+        LinkState::Waiting { problem, .. } => format!("{} NOT CONNECTED: {problem}", it.relay),
+    }
+}
+
+fn requests(frame: &mut Frame<'_>, model: &Model, area: Rect) {
+    let block = Block::bordered().title("Requests");
+    if model.news.requests.is_empty() {
+        return frame.render_widget(Paragraph::new("waiting for requests").block(block), area);
+    }
+    let rows = model.news.requests.iter().map(|it| format!("{}  {}  {} s left", it.verified.pairing, wanted(it), it.seconds_left));
+    let list = List::new(rows).block(block).highlight_symbol("> ").highlight_style(Style::new().add_modifier(Modifier::REVERSED));
+    let mut state = ListState::default().with_selected(Some(model.selected));
+    frame.render_stateful_widget(list, area, &mut state);
+}
+
+fn wanted(it: &PendingRequest) -> String {
+    let seed = it.verified.seed.as_deref().unwrap_or_default();
+    match (it.verified.kind, it.verified.codes) {
+        (RequestKind::Enroll, _) => "wants to enroll a seed".into(),
+        (RequestKind::Code, 1) => format!("wants a code of {seed}"),
+        (RequestKind::Code, codes) => format!("wants {codes} codes of {seed}"),
+    }
+}
+
+fn detail(frame: &mut Frame<'_>, it: &PendingRequest, area: Rect) {
+    let verified = &it.verified;
+    let mut known =
+        vec![Line::from(vec!["who     ".into(), bold(&verified.pairing)]), Line::from(vec!["what    ".into(), bold(&wanted(it))])];
+    known.extend(verified.recipients.iter().map(|recipient| Line::from(format!("can open it too: {recipient}"))));
+    if verified.first_use {
+        known.push("FIRST USE of this seed by this pairing".into());
+    }
+    if it.away {
+        known.push("the connection to the job is lost for now".into());
+    }
+    known.push(format!("time    {} s left", it.seconds_left).into());
+    let mut claims: Vec<Line<'_>> =
+        show::claims(&it.claimed).into_iter().map(|(name, value)| Line::from(format!("{name:10}  {value}"))).collect();
+    if claims.is_empty() {
+        claims.push("nothing".into());
+    }
+    let height = u16::try_from(known.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let [above, below] = Layout::vertical([Constraint::Length(height), Constraint::Min(3)]).areas(area);
+    frame.render_widget(Paragraph::new(known).block(Block::bordered().title("Known to this phone")), above);
+    let below_block = Block::bordered().title("CLAIMED by the job, checked by nobody");
+    frame.render_widget(Paragraph::new(claims).wrap(Wrap { trim: false }).block(below_block), below);
+}
+
+fn history(frame: &mut Frame<'_>, model: &Model, area: Rect) {
+    let rows = model.news.history.iter().rev().map(|it| {
+        let outcome = show::outcome(it.outcome);
+        format!("{}  {outcome:12}  {}  {}  {}  {}", utc(it.at), it.pairing, it.label, it.codes, it.reason)
+    });
+    frame.render_widget(List::new(rows).block(Block::bordered().title("History, newest first")), area);
+}
+
+fn ask(frame: &mut Frame<'_>, model: &Model, area: Rect) {
+    let Some(question) = model.question else {
+        let text = if model.busy { "one moment ..." } else { "" };
+        return frame.render_widget(Paragraph::new(text), area);
+    };
+    let text = words(model, question);
+    let typed = if question.is_secret() { "*".repeat(model.input.chars().count()) } else { model.input.to_string() };
+    // The end of a long line is what is being typed.
+    let room = usize::from(area.width).saturating_sub(text.chars().count() + 2);
+    let hidden = typed.chars().count().saturating_sub(room);
+    let shown: String = typed.chars().skip(hidden).collect();
+    let column = u16::try_from(text.chars().count() + 1 + shown.chars().count()).unwrap_or(u16::MAX);
+    frame.render_widget(Paragraph::new(Line::from(vec![bold(&format!("{text} ")), shown.into()])), area);
+    frame.set_cursor_position((area.x.saturating_add(column).min(area.right().saturating_sub(1)), area.y));
+}
+
+fn words(model: &Model, question: Question) -> String {
+    let (pairing, seed, most) = model.open().map_or_else(
+        || (String::new(), String::new(), 1),
+        |it| {
+            let seed = it.verified.seed.clone().or_else(|| it.claimed.new_seed.clone()).unwrap_or_else(|| "this seed".into());
+            (it.verified.pairing.clone(), seed, it.verified.codes)
+        },
+    );
+    match question {
+        Question::Grant => format!("allow {pairing} to use {seed} from now on? [yes/no]"),
+        Question::Number => "number in the job's log:".into(),
+        Question::Codes => format!("how many codes? [{most}]"),
+        Question::Seed => "otpauth URI:".into(),
+        Question::Reason => "deny; reason:".into(),
+        Question::Block => format!("deny and take the pairing {pairing} back for good? [yes/no]"),
+        Question::Passphrase => format!("{}: passphrase:", model.reason),
+    }
+}
+
+fn help(model: &Model) -> &'static str {
+    match (&model.page, model.question) {
+        (_, Some(_)) => " Enter: go on   Esc: back ",
+        (Page::Requests, None) => " Up/Down: choose   Enter: open   h: history   r: reconnect   q: quit ",
+        (Page::Request(_), None) => " a: approve   d: deny   b: block   Esc: back   q: quit ",
+        (Page::History, None) => " Esc: back   q: quit ",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_mobile::Connection;
+    use ratatui::{Terminal, backend::TestBackend};
+
+    use super::{
+        super::model::{Key, News},
+        *,
+    };
+    use crate::show::tests::request;
+
+    fn shown(model: &Model, width: u16, height: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(frame, model, 1_700_000_000)).unwrap();
+        let buffer = terminal.backend().buffer();
+        let row = |y: u16| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
+        (0..height).map(row).collect::<Vec<_>>().join("\n")
+    }
+
+    fn model(requests: Vec<PendingRequest>) -> Model {
+        let relay = Connection { relay: "wss://relay.example".into(), state: LinkState::Connected };
+        let mut model = Model::new(News::default());
+        model.update(News { name: "home".into(), requests, connections: vec![relay], ..News::default() });
+        model
+    }
+
+    #[test]
+    fn a_request_has_two_parts() {
+        let page = shown(&model(vec![request("1", 2)]), 72, 18);
+        let expected = "\
+home  wss://relay.example connected  clock 2023-11-14 22:13:20Z
+┌Known to this phone───────────────────────────────────────────────────┐
+│who     acme/widget                                                   │
+│what    wants 2 codes of ACME:release                                 │
+│time    90 s left                                                     │
+└──────────────────────────────────────────────────────────────────────┘
+┌CLAIMED by the job, checked by nobody─────────────────────────────────┐
+│seed        npm                                                       │
+│reason      release 1.2                                               │
+│actor       alice                                                     │";
+        assert!(page.starts_with(expected), "{page}");
+        assert!(page.ends_with("\n\n a: approve   d: deny   b: block   Esc: back   q: quit"), "{page}");
+    }
+
+    #[test]
+    fn secrets_are_stars() {
+        let mut model = model(vec![request("1", 1)]);
+        model.ask_passphrase("Approve ACME:release for acme/widget".into());
+        "correct horse".chars().for_each(|c| drop(model.key(Key::Char(c))));
+        let page = shown(&model, 80, 12);
+        assert!(page.contains("Approve ACME:release for acme/widget: passphrase: *************\n"), "{page}");
+        assert!(!page.contains("horse"));
+    }
+
+    #[test]
+    fn every_size_is_drawn() {
+        let mut model = model(vec![request("1", 1), request("2", 3)]);
+        model.notice("told".into());
+        for keys in [&[][..], &[Key::Enter], &[Key::Char('a')], &[Key::Char('1')]] {
+            keys.iter().for_each(|key| drop(model.key(*key)));
+            for (width, height) in [(1, 1), (3, 2), (20, 5), (40, 12), (200, 60)] {
+                shown(&model, width, height);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_connected_says_so() {
+        let mut model = model(vec![]);
+        let state = LinkState::Waiting { problem: "cannot reach the relay".into(), retry_ms: 10 };
+        model.news.connections[0].state = state;
+        let page = shown(&model, 100, 8);
+        assert!(page.contains("wss://relay.example NOT CONNECTED: cannot reach the relay"), "{page}");
+        assert!(page.contains("waiting for requests"));
+    }
+}

@@ -1,0 +1,445 @@
+//! What is on screen, and what a key does. Pure: keys and news in, actions out.
+
+use std::collections::VecDeque;
+
+use countersign_mobile::{Connection, HistoryEntry, PendingRequest};
+use zeroize::Zeroizing;
+
+/// Longest line that can be typed, bytes. The buffer never grows, so that nothing is left behind when it is wiped.
+const MAX_INPUT: usize = 2048;
+/// Notices that stay on screen.
+const MAX_NOTICES: usize = 4;
+
+/// A key, as far as it means something here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    Char(char),
+    Enter,
+    Escape,
+    Backspace,
+    Up,
+    Down,
+    /// Ctrl-C.
+    Interrupt,
+}
+
+/// What the engine shows at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    pub(crate) name: String,
+    pub(crate) requests: Vec<PendingRequest>,
+    pub(crate) history: Vec<HistoryEntry>,
+    pub(crate) connections: Vec<Connection>,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Quit,
+    Reconnect,
+    Approve {
+        id: String,
+        number: String,
+        codes: Option<u8>,
+        grant: bool,
+        seed: Option<Secret>,
+    },
+    Deny {
+        id: String,
+        reason: String,
+    },
+    Block {
+        id: String,
+    },
+    /// The passphrase that was asked for; nothing: not now.
+    Passphrase(Option<Secret>),
+}
+
+/// What was typed and is wiped.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(pub(crate) Zeroizing<String>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Which page is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Page {
+    Requests,
+    /// One request, by its id.
+    Request(String),
+    History,
+}
+
+/// What is being asked at the bottom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    Grant,
+    Number,
+    Codes,
+    Seed,
+    Reason,
+    Block,
+    Passphrase,
+}
+
+impl Question {
+    /// Whether what is typed stays hidden.
+    pub(crate) fn is_secret(self) -> bool {
+        matches!(self, Self::Seed | Self::Passphrase)
+    }
+}
+
+/// Answers that were given for an approval so far.
+#[derive(Debug, Default)]
+struct Answers {
+    grant: bool,
+    number: String,
+    codes: Option<u8>,
+    seed: Option<Secret>,
+}
+
+/// The screen.
+pub(crate) struct Model {
+    pub(crate) news: News,
+    pub(crate) page: Page,
+    pub(crate) selected: usize,
+    pub(crate) question: Option<Question>,
+    pub(crate) input: Zeroizing<String>,
+    pub(crate) notices: VecDeque<String>,
+    /// Why the passphrase is wanted.
+    pub(crate) reason: String,
+    /// An answer is on its way; keys wait.
+    pub(crate) busy: bool,
+    answers: Answers,
+}
+
+impl Model {
+    pub(crate) fn new(news: News) -> Self {
+        Self {
+            news,
+            page: Page::Requests,
+            selected: 0,
+            question: None,
+            input: Zeroizing::new(String::with_capacity(MAX_INPUT)),
+            notices: VecDeque::new(),
+            reason: String::new(),
+            busy: false,
+            answers: Answers::default(),
+        }
+    }
+
+    /// The request that is open.
+    pub(crate) fn open(&self) -> Option<&PendingRequest> {
+        let Page::Request(id) = &self.page else { return None };
+        self.news.requests.iter().find(|request| request.id == *id)
+    }
+
+    pub(crate) fn notice(&mut self, text: String) {
+        self.notices.push_back(text);
+        while self.notices.len() > MAX_NOTICES {
+            self.notices.pop_front();
+        }
+    }
+
+    /// The engine shows something else now.
+    pub(crate) fn update(&mut self, news: News) {
+        let before = self.news.requests.len();
+        self.news = news;
+        self.selected = self.selected.min(self.news.requests.len().saturating_sub(1));
+        if matches!(self.page, Page::Request(_)) && self.open().is_none() {
+            // Somebody may be typing for it: that goes nowhere. The passphrase is asked by the keychain, which ends its own question.
+            self.page = Page::Requests;
+            if self.question != Some(Question::Passphrase) {
+                self.end_question();
+            }
+        }
+        // The only request there is needs no choosing.
+        if before == 0
+            && self.question.is_none()
+            && self.page == Page::Requests
+            && let [only] = self.news.requests.as_slice()
+        {
+            self.page = Page::Request(only.id.clone());
+        }
+    }
+
+    /// The keychain wants the passphrase.
+    pub(crate) fn ask_passphrase(&mut self, reason: String) {
+        self.reason = reason;
+        self.begin(Question::Passphrase);
+    }
+
+    /// The keychain does not want it any more.
+    pub(crate) fn drop_passphrase(&mut self) {
+        if self.question == Some(Question::Passphrase) {
+            self.end_question();
+        }
+    }
+
+    pub(crate) fn key(&mut self, key: Key) -> Option<Action> {
+        if key == Key::Interrupt {
+            return Some(Action::Quit);
+        }
+        match self.question {
+            Some(question) => self.type_key(question, key),
+            None if self.busy => None,
+            None => self.command(key),
+        }
+    }
+
+    fn command(&mut self, key: Key) -> Option<Action> {
+        match (self.page.clone(), key) {
+            (_, Key::Char('q')) => return Some(Action::Quit),
+            (_, Key::Char('r')) => return Some(Action::Reconnect),
+            (Page::Requests, Key::Char('h')) => self.page = Page::History,
+            (Page::Requests, Key::Down | Key::Char('j')) => {
+                self.selected = (self.selected + 1).min(self.news.requests.len().saturating_sub(1));
+            }
+            (Page::Requests, Key::Up | Key::Char('k')) => self.selected = self.selected.saturating_sub(1),
+            (Page::Requests, Key::Enter) => {
+                if let Some(request) = self.news.requests.get(self.selected) {
+                    self.page = Page::Request(request.id.clone());
+                }
+            }
+            (Page::Request(_) | Page::History, Key::Escape) => self.page = Page::Requests,
+            (Page::Request(_), Key::Char('a')) => {
+                self.answers = Answers::default();
+                let first_use = self.open().is_some_and(|request| request.verified.first_use);
+                self.begin(if first_use { Question::Grant } else { Question::Number });
+            }
+            (Page::Request(_), Key::Char('d')) => self.begin(Question::Reason),
+            (Page::Request(_), Key::Char('b')) => self.begin(Question::Block),
+            _ => {}
+        }
+        None
+    }
+
+    fn type_key(&mut self, question: Question, key: Key) -> Option<Action> {
+        match key {
+            Key::Escape => {
+                self.end_question();
+                return (question == Question::Passphrase).then_some(Action::Passphrase(None));
+            }
+            Key::Backspace => drop(self.input.pop()),
+            Key::Char(c) if self.input.len() + c.len_utf8() <= MAX_INPUT => self.input.push(c),
+            Key::Enter => return self.answer(question),
+            _ => {}
+        }
+        None
+    }
+
+    /// What was typed answers the question; the next one follows, or the deed.
+    fn answer(&mut self, question: Question) -> Option<Action> {
+        let typed = Zeroizing::new(self.input.trim().to_owned());
+        if question == Question::Passphrase {
+            let typed = Secret(Zeroizing::new(self.input.as_str().to_owned()));
+            self.end_question();
+            return Some(Action::Passphrase(Some(typed)));
+        }
+        let request = self.open()?;
+        let (id, digits, most) = (request.id.clone(), usize::from(request.digits), request.verified.codes);
+        let yes_or_no = match typed.to_ascii_lowercase().as_str() {
+            "y" | "yes" => Some(true),
+            "n" | "no" => Some(false),
+            _ => None,
+        };
+        match question {
+            Question::Passphrase => return None,
+            Question::Grant => match yes_or_no {
+                Some(grant) => {
+                    let enrolls = request.verified.kind == countersign_mobile::RequestKind::Enroll;
+                    if !grant && !enrolls {
+                        self.end_question();
+                        return self.act(Action::Deny { id, reason: "not allowed to use this seed".into() });
+                    }
+                    self.answers.grant = grant;
+                    self.begin(Question::Number);
+                }
+                None => self.again("answer yes or no"),
+            },
+            Question::Number => {
+                let number: String = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+                // What is no number at all is a slip, not a guess.
+                if number.len() != digits || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+                    self.again(&format!("type the {digits} digits that the job's log shows"));
+                    return None;
+                }
+                self.answers.number = number;
+                return self.after(Question::Number);
+            }
+            Question::Codes => match typed.parse::<u8>() {
+                _ if typed.is_empty() => return self.after(Question::Codes),
+                Ok(codes) if (1..=most).contains(&codes) => {
+                    self.answers.codes = Some(codes);
+                    return self.after(Question::Codes);
+                }
+                _ => self.again(&format!("a number from 1 to {most}")),
+            },
+            Question::Seed => {
+                self.answers.seed = Some(Secret(typed));
+                return self.after(Question::Seed);
+            }
+            Question::Reason => {
+                let reason = typed.to_string();
+                self.end_question();
+                return self.act(Action::Deny { id, reason });
+            }
+            Question::Block => match yes_or_no {
+                Some(true) => {
+                    self.end_question();
+                    return self.act(Action::Block { id });
+                }
+                Some(false) => self.end_question(),
+                None => self.again("answer yes or no"),
+            },
+        }
+        None
+    }
+
+    /// The next question of an approval after this one, or the approval.
+    fn after(&mut self, question: Question) -> Option<Action> {
+        let request = self.open()?;
+        let (id, several, needs_seed) = (request.id.clone(), request.verified.codes > 1, request.needs_seed);
+        if question == Question::Number && several {
+            self.begin(Question::Codes);
+            return None;
+        }
+        if question != Question::Seed && needs_seed {
+            self.begin(Question::Seed);
+            return None;
+        }
+        self.end_question();
+        let Answers { grant, number, codes, seed } = std::mem::take(&mut self.answers);
+        self.act(Action::Approve { id, number, codes, grant, seed })
+    }
+
+    fn act(&mut self, action: Action) -> Option<Action> {
+        self.busy = true;
+        Some(action)
+    }
+
+    fn begin(&mut self, question: Question) {
+        self.wipe();
+        self.question = Some(question);
+    }
+
+    fn again(&mut self, why: &str) {
+        self.wipe();
+        self.notice(why.to_owned());
+    }
+
+    fn end_question(&mut self) {
+        self.wipe();
+        self.question = None;
+    }
+
+    fn wipe(&mut self) {
+        use zeroize::Zeroize as _;
+        // Leaves the room that there is.
+        self.input.as_mut_str().zeroize();
+        self.input.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::show::tests::request;
+
+    fn model(requests: Vec<PendingRequest>) -> Model {
+        let mut model = Model::new(News::default());
+        model.update(News { name: "home".into(), requests, ..News::default() });
+        model
+    }
+
+    fn type_line(model: &mut Model, line: &str) -> Option<Action> {
+        for c in line.chars() {
+            assert_eq!(model.key(Key::Char(c)), None);
+        }
+        model.key(Key::Enter)
+    }
+
+    #[test]
+    fn the_only_request_opens_by_itself_and_is_approved() {
+        let mut model = model(vec![request("1", 1)]);
+        assert_eq!(model.page, Page::Request("1".into()));
+        assert_eq!(model.key(Key::Char('a')), None);
+        assert_eq!(type_line(&mut model, "12 34"), None);
+        assert_eq!(model.notices.back().unwrap(), "type the 6 digits that the job's log shows");
+        let expected = Action::Approve { id: "1".into(), number: "123456".into(), codes: None, grant: false, seed: None };
+        assert_eq!(type_line(&mut model, "123 456"), Some(expected));
+        assert!(model.busy && model.key(Key::Char('d')).is_none() && model.question.is_none(), "keys wait for the answer");
+    }
+
+    #[test]
+    fn fewer_codes_a_grant_and_a_seed_are_asked_for_where_they_apply() {
+        let mut asked = request("1", 3);
+        asked.verified.first_use = true;
+        asked.needs_seed = true;
+        let mut model = model(vec![asked]);
+        model.key(Key::Char('a'));
+        assert_eq!(type_line(&mut model, "perhaps"), None);
+        assert_eq!(model.question, Some(Question::Grant));
+        assert_eq!(type_line(&mut model, "yes"), None);
+        assert_eq!(type_line(&mut model, "123456"), None);
+        assert_eq!(type_line(&mut model, "4"), None);
+        assert_eq!(model.question, Some(Question::Codes));
+        assert_eq!(type_line(&mut model, "2"), None);
+        assert_eq!(model.question, Some(Question::Seed));
+        let Some(Action::Approve { codes: Some(2), grant: true, seed: Some(seed), .. }) = type_line(&mut model, "otpauth://x") else {
+            panic!("no approval")
+        };
+        assert_eq!(seed.0.as_str(), "otpauth://x");
+        assert!(model.input.is_empty() && model.input.capacity() >= MAX_INPUT);
+    }
+
+    #[test]
+    fn denying_and_blocking() {
+        let mut model = model(vec![request("1", 1), request("2", 1)]);
+        assert_eq!(model.page, Page::Requests);
+        model.key(Key::Down);
+        model.key(Key::Enter);
+        model.key(Key::Char('d'));
+        assert_eq!(type_line(&mut model, "not ours"), Some(Action::Deny { id: "2".into(), reason: "not ours".into() }));
+        model.busy = false;
+        model.key(Key::Char('b'));
+        assert_eq!(type_line(&mut model, "no"), None);
+        model.key(Key::Char('b'));
+        assert_eq!(type_line(&mut model, "yes"), Some(Action::Block { id: "2".into() }));
+    }
+
+    #[test]
+    fn a_request_that_goes_takes_its_question_with_it() {
+        let mut model = model(vec![request("1", 1)]);
+        model.key(Key::Char('a'));
+        model.key(Key::Char('1'));
+        model.update(News::default());
+        assert_eq!((&model.page, model.question, model.input.as_str()), (&Page::Requests, None, ""));
+        // One that comes is not answered by what was typed for another.
+        model.update(News { requests: vec![request("2", 1)], ..News::default() });
+        assert_eq!(model.question, None);
+    }
+
+    #[test]
+    fn the_passphrase_is_given_or_refused() {
+        let mut model = model(vec![request("1", 1)]);
+        model.ask_passphrase("Approve".into());
+        let Some(Action::Passphrase(Some(secret))) = type_line(&mut model, " correct horse ") else { panic!("no passphrase") };
+        assert_eq!(secret.0.as_str(), " correct horse ", "as it was typed");
+        model.ask_passphrase("Approve".into());
+        assert_eq!(model.key(Key::Escape), Some(Action::Passphrase(None)));
+        assert_eq!(format!("{:?}", Action::Passphrase(Some(secret))), "Passphrase(Some(Secret(..)))");
+    }
+
+    #[test]
+    fn what_is_typed_has_a_limit() {
+        let mut model = model(vec![request("1", 1)]);
+        model.key(Key::Char('d'));
+        (0..5000).for_each(|_| drop(model.key(Key::Char('x'))));
+        assert_eq!((model.input.len(), model.input.capacity()), (MAX_INPUT, MAX_INPUT));
+    }
+}

@@ -1,0 +1,142 @@
+//! What the app is told.
+
+use crate::PendingRequest;
+
+/// How the connection to a relay is.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum LinkState {
+    /// Being made.
+    Connecting,
+    /// Requests can arrive.
+    Connected,
+    /// There is none; the next attempt comes by itself.
+    Waiting {
+        /// Why.
+        problem: String,
+        /// When the next attempt is, milliseconds from the moment of the event.
+        retry_ms: u64,
+    },
+}
+
+/// A relay and how the connection to it is.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Connection {
+    /// The relay's URL.
+    pub relay: String,
+    /// How it is.
+    pub state: LinkState,
+}
+
+/// Why a request is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum Gone {
+    /// It was answered on this phone.
+    Answered,
+    /// The job gave up, or nobody answered in time.
+    Withdrawn,
+}
+
+/// Something that the person should know.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum Attention {
+    /// A job was turned away: its clock and this phone's are too far apart. Codes are wrong if it is this one.
+    ClockApart {
+        /// Whose job.
+        pairing: String,
+        /// The job's time minus this phone's, seconds.
+        seconds: i64,
+    },
+    /// Another device answers for this phone now: its keys were copied, or two devices were restored from one backup.
+    Evicted {
+        /// At which relay.
+        relay: String,
+    },
+    /// A relay complained and ended the connection; it is made again.
+    RelayProblem {
+        /// Which relay.
+        relay: String,
+        /// What it said.
+        problem: String,
+    },
+    /// A relay can wake this phone for a pairing from now on, as soon as the laptop has run `countersign renew`.
+    WakeUpRegistered {
+        /// Which pairing.
+        pairing: String,
+    },
+    /// A relay will not wake this phone.
+    WakeUpRefused {
+        /// Which relay.
+        relay: String,
+        /// Why.
+        problem: String,
+    },
+    /// A request was turned away, or an answer is not in the history, because the storage failed.
+    StorageProblem {
+        /// What to tell the person.
+        problem: String,
+    },
+    /// A blob of the storage was missing or damaged; it has begun anew, and everything else is there.
+    Lost {
+        /// Which.
+        what: LostPart,
+    },
+    /// Nobody has used this seed for a long time: it could be removed, here and at its service.
+    SeedUnused {
+        /// Its id.
+        seed: String,
+        /// Issuer and account.
+        label: String,
+        /// Since when, Unix seconds.
+        since: u64,
+    },
+}
+
+/// What was lost, and what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum LostPart {
+    /// The seeds: import the sealed ones from `countersign.toml`, or restore a backup.
+    Seeds,
+    /// The pairings: pair again, or restore a backup.
+    Pairings,
+    /// Requests that were under way: start the jobs again.
+    Requests,
+    /// The history: nothing is to be done.
+    History,
+}
+
+/// Something happened.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum Event {
+    /// A job asks.
+    RequestArrived {
+        /// What for.
+        request: PendingRequest,
+    },
+    /// The connection to the job was lost, or is back.
+    RequestChanged {
+        /// The request as it is now.
+        request: PendingRequest,
+    },
+    /// There is nothing to answer any more.
+    RequestGone {
+        /// [`PendingRequest::id`].
+        id: String,
+        /// Why.
+        why: Gone,
+    },
+    /// A job that had its answer has said what became of it, or has ended: the history tells.
+    Settled {
+        /// Whose job, by [`crate::Pairing::id`].
+        pairing_id: String,
+    },
+    /// The connection to a relay changed.
+    ConnectionChanged {
+        /// How it is now.
+        connection: Connection,
+    },
+    /// The person should know something.
+    AttentionNeeded {
+        /// What.
+        attention: Attention,
+    },
+}

@@ -1,0 +1,100 @@
+import CountersignMobile
+import Foundation
+import LocalAuthentication
+import Security
+
+/// Secrets in the keychain of this device: an ordinary one, and one that is given only to a person who has just shown to be there.
+public final class DeviceKeychain: Keychain {
+    private let service = "countersign"
+
+    public init() {}
+
+    public func load(name: String) throws -> Data? {
+        var query = item(name)
+        query[kSecReturnData] = true
+        var found: CFTypeRef?
+        switch SecItemCopyMatching(query as CFDictionary, &found) {
+        case errSecSuccess: return found as? Data
+        case errSecItemNotFound: return nil
+        case let status: throw unavailable(status)
+        }
+    }
+
+    public func store(name: String, secret: Data) throws {
+        try replace(name, secret, [kSecAttrAccessible: kSecAttrAccessibleAfterFirstUnlockThisDeviceOnly])
+    }
+
+    public func protect(name: String, secret: Data, reason: String) async throws {
+        // A new face or finger destroys the item; on a device without biometrics the passcode opens it.
+        let biometric = LAContext().canEvaluatePolicy(.deviceOwnerAuthenticationWithBiometrics, error: nil)
+        let flags: SecAccessControlCreateFlags = biometric ? .biometryCurrentSet : .userPresence
+        let access = SecAccessControlCreateWithFlags(nil, kSecAttrAccessibleWhenPasscodeSetThisDeviceOnly, flags, nil)
+        guard let access else {
+            throw KeychainError.Unavailable(detail: "this device can't protect the key: set a passcode first")
+        }
+        try replace(name, secret, [kSecAttrAccessControl: access])
+    }
+
+    public func unlock(name: String, reason: String) async throws -> Data {
+        let context = LAContext()
+        context.localizedReason = reason
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                // It blocks for as long as the person takes.
+                DispatchQueue.global(qos: .userInitiated).async {
+                    continuation.resume(with: Result { try self.read(name, context) })
+                }
+            }
+        } onCancel: {
+            // Takes the prompt away.
+            context.invalidate()
+        }
+    }
+
+    /// Forgets everything. The keychain outlives the app: until this is called, a new phone can't be made where only the files are gone.
+    public func erase() {
+        SecItemDelete([kSecClass: kSecClassGenericPassword, kSecAttrService: service, kSecUseDataProtectionKeychain: true] as CFDictionary)
+    }
+
+    private func read(_ name: String, _ context: LAContext) throws -> Data {
+        var query = item(name)
+        query[kSecReturnData] = true
+        query[kSecUseAuthenticationContext] = context
+        var found: CFTypeRef?
+        switch SecItemCopyMatching(query as CFDictionary, &found) {
+        case errSecSuccess:
+            guard let secret = found as? Data else { throw KeychainError.Unavailable(detail: "the keychain gave no data") }
+            return secret
+        case errSecUserCanceled: throw KeychainError.Cancelled
+        case errSecAuthFailed: throw isLockedOut() ? KeychainError.LockedOut : KeychainError.WrongPassphrase
+        // It was there once: nobody asks for what was never protected.
+        case errSecItemNotFound: throw KeychainError.Invalidated
+        case let status: throw unavailable(status)
+        }
+    }
+
+    private func isLockedOut() -> Bool {
+        var error: NSError?
+        let possible = LAContext().canEvaluatePolicy(.deviceOwnerAuthenticationWithBiometrics, error: &error)
+        return !possible && error?.code == LAError.Code.biometryLockout.rawValue
+    }
+
+    /// The engine replaces only what is of no use any more: nothing is lost if the second half fails.
+    private func replace(_ name: String, _ secret: Data, _ protection: [CFString: Any]) throws {
+        var new = item(name)
+        SecItemDelete(new as CFDictionary)
+        new[kSecValueData] = secret
+        new.merge(protection) { $1 }
+        let status = SecItemAdd(new as CFDictionary, nil)
+        guard status == errSecSuccess else { throw unavailable(status) }
+    }
+
+    private func item(_ name: String) -> [CFString: Any] {
+        [kSecClass: kSecClassGenericPassword, kSecAttrService: service, kSecAttrAccount: name, kSecUseDataProtectionKeychain: true]
+    }
+
+    private func unavailable(_ status: OSStatus) -> KeychainError {
+        let text = SecCopyErrorMessageString(status, nil) as String? ?? "keychain error \(status)"
+        return KeychainError.Unavailable(detail: text)
+    }
+}

@@ -1,0 +1,48 @@
+import CountersignMobile
+
+/// Hands what happens to the screens, in order and without keeping the engine waiting.
+public final class Events: Observer {
+    public let stream: AsyncStream<Event>
+    private let continuation: AsyncStream<Event>.Continuation
+
+    public init() {
+        let (stream, continuation) = AsyncStream.makeStream(of: Event.self)
+        self.stream = stream
+        self.continuation = continuation
+    }
+
+    public func onEvent(event: Event) throws {
+        continuation.yield(event)
+    }
+}
+
+/// Shows the six digits of a pairing.
+public final class Digits: PairingUi {
+    private let show: @Sendable (String, String) -> Void
+
+    public init(show: @escaping @Sendable (String, String) -> Void) {
+        self.show = show
+    }
+
+    public func showDigits(name: String, digits: String) throws {
+        show(name, digits)
+    }
+}
+
+/// What the person decides about a request.
+public enum Answer: Sendable {
+    /// The number from the job's log; whether the pairing may use the seed from now on; the seed, if the request needs one.
+    case yes(number: String, grant: Bool, seed: SeedImport?)
+    case no(reason: String)
+}
+
+// region: screens
+/// The two screens of an app.
+public protocol Screens: Sendable {
+    /// Shows `verified` as it is, and `claimed` apart from it as what the job says. `hint`: what went wrong the last time.
+    func ask(verified: Verified, claimed: Claimed, needsSeed: Bool, hint: String?) async -> Answer
+    /// There is nothing to answer any more.
+    func dismiss(requestId: String) async
+    func tell(_ text: String) async
+}
+// endregion
