@@ -6,7 +6,7 @@ use countersign_core::{
     ci::{Approval, Ask, CiPairing, Event, Failure, Finished},
     keys::CiKey,
     relay::WakeResult,
-    request::{CancelReason, MatchNumber, Outcome},
+    request::{CancelReason, MatchNumber, Outcome, StepCode},
 };
 use countersign_link::Clock;
 use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
@@ -222,6 +222,19 @@ impl Answer {
         }
     }
 
+    /// Takes the codes away, so that no copy of them stays here.
+    pub(crate) fn take_codes(&mut self) -> Vec<StepCode> {
+        match &mut self.finished {
+            Finished::Approved(approval) => std::mem::take(&mut approval.codes),
+            Finished::Pong { .. } | Finished::Ticket(_) => Vec::new(),
+        }
+    }
+
+    /// The step of the first code, as long as the codes are here.
+    pub(crate) fn first_step(&self) -> Option<u64> {
+        self.approval()?.codes.first().map(|StepCode(step, _)| *step)
+    }
+
     /// How long until the code of `step` is valid by the phone's clock.
     #[must_use]
     pub fn opens_in(&self, step: u64) -> Duration {
@@ -251,6 +264,12 @@ impl Answer {
     /// Keeps the connection to the phone alive while the code is being used; never ends. Cancel-safe.
     pub async fn keep_alive(&mut self) {
         self.driver.keep_alive().await;
+    }
+
+    /// Ends the connection without a word about the code: what becomes of it is not known here. Takes a few seconds at most.
+    pub async fn leave(self) {
+        self.driver.finish().await;
+        let _ = timeout(Duration::from_secs(2), self.others).await;
     }
 
     /// Tells the phone what became of the code and ends the connection; takes a few seconds at most. Best effort.

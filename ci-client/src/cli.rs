@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    commands::{code, doctor, enroll, exec, list, pair, renew, unpair},
+    commands::{
+        approve, close, code, completions, doctor, enroll, exec, hold, list, man, next, pair, renew, serve, setup, targets, unpair,
+    },
     exit,
     problem::Problem,
     ui::Ui,
@@ -27,21 +29,57 @@ use crate::{
 ", exit::table())
 )]
 pub struct Cli {
+    /// For programs: events on standard error, lists on standard output, each as JSON
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
 
+impl Cli {
+    /// Whether standard error is for a program.
+    #[must_use]
+    pub fn is_for_program(&self) -> bool {
+        self.json
+    }
+}
+
+/// Whether `--json` is among these arguments, which may be wrong otherwise; what follows `--` is the command's.
+pub fn asks_for_json(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> bool {
+    arguments.into_iter().skip(1).take_while(|argument| argument != "--").any(|argument| argument == "--json")
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    Setup(setup::SetupArgs),
     Pair(pair::PairArgs),
     Enroll(enroll::EnrollArgs),
     Exec(exec::ExecArgs),
     Code(code::CodeArgs),
+    Next(next::NextArgs),
+    Serve(serve::ServeArgs),
+    Approve(approve::ApproveArgs),
+    Close(close::CloseArgs),
+    #[command(name = crate::codes::holder::COMMAND, hide = true)]
+    Hold(hold::HoldArgs),
     Seeds(list::SeedsArgs),
     Phones(list::PhonesArgs),
+    Targets(targets::TargetsArgs),
     Renew(renew::RenewArgs),
     Unpair(unpair::UnpairArgs),
     Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+/// What is wrong with the arguments, in one line.
+#[must_use]
+pub fn misuse(error: &clap::Error) -> Problem {
+    let text = error.render().to_string();
+    // The fault, and the arguments it is about; what follows an empty line is advice.
+    let lines: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+    let line = lines.join(" ");
+    Problem::config(line.strip_prefix("error: ").unwrap_or(&line)).hint("see `countersign --help`")
 }
 
 /// Where the config is.
@@ -55,6 +93,12 @@ pub(crate) struct ConfigArg {
 impl ConfigArg {
     pub(crate) fn path(&self) -> PathBuf {
         crate::config::locate(self.config.as_deref())
+    }
+
+    /// As [`ConfigArg::path`], but `None` if nothing is named and there is none in the current folder.
+    pub(crate) fn path_if_any(&self) -> Option<PathBuf> {
+        let path = self.path();
+        (path != std::path::Path::new(crate::config::DEFAULT_CONFIG) || path.exists()).then_some(path)
     }
 }
 
@@ -71,19 +115,33 @@ pub(crate) struct KeyArg {
 /// # Errors
 /// [`Problem`], to be shown, with its exit code.
 pub fn run(cli: Cli, ui: Ui) -> Result<u8, Problem> {
+    #[cfg(unix)]
+    if matches!(cli.command, Command::Hold(_)) {
+        // Now: the runtime opens files of its own.
+        crate::codes::holder::close_inherited();
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Problem::config(format!("cannot start: {error}")))?;
     let result = runtime.block_on(async {
         match cli.command {
+            Command::Setup(args) => setup::run(args, ui).await,
             Command::Pair(args) => pair::run(args, ui).await,
             Command::Enroll(args) => enroll::run(args, ui).await,
             Command::Exec(args) => exec::run(args, ui).await,
             Command::Code(args) => code::run(args, ui).await,
+            Command::Next(args) => next::run(args, ui).await,
+            Command::Serve(args) => serve::run(args, ui).await,
+            Command::Approve(args) => approve::run(args, ui).await,
+            Command::Close(args) => close::run(args, ui).await,
+            Command::Hold(args) => hold::run(args).await,
             Command::Seeds(args) => list::seeds(&args, ui),
             Command::Phones(args) => list::phones(&args, ui),
+            Command::Targets(args) => targets::run(&args, ui),
             Command::Renew(args) => renew::run(args, ui).await,
             Command::Unpair(args) => unpair::run(&args, ui),
             Command::Doctor(args) => doctor::run(args, ui).await,
+            Command::Completions(args) => completions::run(&args, ui),
+            Command::Man(args) => man::run(&args, ui),
         }
     });
     // A name that is still being looked up must not hold up the exit.
@@ -100,6 +158,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn json_is_asked_for_before_the_command() {
+        let asks = |line: &str| asks_for_json(line.split(' ').map(Into::into));
+        assert!(asks("countersign --json exec npm -- npm publish") && asks("countersign exec npm --json --bad"));
+        assert!(!asks("countersign exec npm -- npm view --json") && !asks("--json"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The exit codes, in one table: `--help` and docs/CLI.md list the same.
 
-/// How a command failed, as a number for scripts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How a command failed, as a number for scripts; with `--json` also by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Exit {
@@ -31,6 +32,12 @@ pub enum Exit {
     Clock = 208,
     /// The phone could not open the seed or save.
     PhoneFailed = 209,
+    /// More codes were asked for than were approved, or their time is over.
+    Spent = 210,
+    /// Another holder, or another process on that port or socket.
+    InUse = 211,
+    /// Not what the human approved any more.
+    ArtifactChanged = 212,
 }
 
 /// Every code and what it means, in the order of the numbers.
@@ -48,6 +55,9 @@ pub const EXITS: &[(Exit, &str)] = &[
     (Exit::BadConfig, "bad configuration: arguments, config, key, sealed seed, otpauth URI, files"),
     (Exit::Clock, "the clocks of this machine and the phone are too far apart"),
     (Exit::PhoneFailed, "the phone failed: could not open the seed or save"),
+    (Exit::Spent, "no code is left: more were asked for than approved, or their time is over"),
+    (Exit::InUse, "in use: another holder has this seed, or another process the port or socket"),
+    (Exit::ArtifactChanged, "what is to be published changed after it was approved"),
 ];
 
 impl Exit {

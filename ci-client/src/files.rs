@@ -23,8 +23,17 @@ pub(crate) fn cannot(what: &str, path: &Path, error: &io::Error) -> Problem {
     let text = error.to_string();
     // tempfile adds the name of its own file, which means nothing to the reader.
     let cause = text.split(" at path ").next().unwrap_or(&text);
-    Problem::config(format!("cannot {what} {}: {cause}", path.display()))
+    let problem = Problem::config(format!("cannot {what} {}: {cause}", path.display()));
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => problem.hint("make room on that disk, then run this again"),
+        io::ErrorKind::PermissionDenied => problem.hint("see who may do that (ls -l), or name another file"),
+        io::ErrorKind::NotFound => problem.hint("see that the name is right and its folder is there"),
+        _ => problem,
+    }
 }
+
+/// Room that must be there before somebody is asked for what is to be written, bytes.
+const ROOM: usize = 16 * 1024;
 
 /// Whether [`replace`] will work, as far as one can tell without doing it.
 pub(crate) fn check_writable(path: &Path) -> Result<(), Problem> {
@@ -34,7 +43,45 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Problem> {
         Ok(meta) if meta.permissions().readonly() => return Err(Problem::config(format!("{} is read-only", path.display()))),
         _ => {}
     }
-    NamedTempFile::new_in(parent(&path)).map(drop).map_err(|error| cannot("write", &path, &error))
+    let probe = || -> io::Result<()> {
+        let mut file = NamedTempFile::new_in(parent(&path))?;
+        // On a full disk a file can be made, but not filled.
+        file.write_all(&[0; ROOM])?;
+        file.as_file().sync_data()
+    };
+    probe().map_err(|error| cannot("write", &path, &error))
+}
+
+/// Refuses a file that others on this machine could change or replace: it is writable for everybody, or for a group that is not our own,
+/// or its folder is.
+#[cfg(unix)]
+pub(crate) fn check_unshared(path: &Path) -> Result<(), Problem> {
+    use std::os::unix::fs::MetadataExt as _;
+    const STICKY: u32 = 0o1000;
+    let own = rustix::process::getegid().as_raw();
+    let is_shared = |mode: u32, group: u32| mode & 0o002 != 0 || (mode & 0o020 != 0 && group != own);
+    let path = follow(path);
+    let folder = parent(&path);
+    for (place, is_folder) in [(path.as_path(), false), (folder, true)] {
+        // What can't be looked at was not read either.
+        let Ok(meta) = fs::metadata(place) else { continue };
+        let mode = meta.mode();
+        if is_shared(mode, meta.gid()) && !(is_folder && mode & STICKY != 0) {
+            let what = format!(
+                "others on this machine may write {} (mode {:o}), and so choose who is asked and where codes go",
+                place.display(),
+                mode & 0o7777
+            );
+            return Err(Problem::config(what).hint(format!("if nobody has changed it: chmod go-w {}", place.display())));
+        }
+    }
+    Ok(())
+}
+
+/// Access lists are not read.
+#[cfg(not(unix))]
+pub(crate) fn check_unshared(_: &Path) -> Result<(), Problem> {
+    Ok(())
 }
 
 /// Who may read a file that is made.
@@ -130,5 +177,23 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert!(check_writable(folder.path()).is_err());
         assert!(check_writable(&folder.path().join("none/file")).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_others_may_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("countersign.toml");
+        fs::write(&file, "").unwrap();
+        let with = |path: &Path, mode: u32| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            check_unshared(&file)
+        };
+        assert!(with(&file, 0o644).is_ok() && with(&file, 0o664).is_ok());
+        let refused = with(&file, 0o646).unwrap_err();
+        assert!(refused.message.contains("mode 646") && refused.hint.unwrap().ends_with("countersign.toml"));
+        assert!(with(&file, 0o600).is_ok());
+        assert!(with(folder.path(), 0o777).is_err() && with(folder.path(), 0o1777).is_ok() && with(folder.path(), 0o755).is_ok());
     }
 }

@@ -13,27 +13,53 @@ pub(crate) enum Echo {
     Off,
 }
 
-/// Reads one line of at most `limit` bytes, without the end of the line. Dropping it gives the terminal its echo back.
+/// Reads one line of at most `limit` bytes, without the end of the line; an empty one is an error. Dropping it gives the terminal its echo back.
 pub(crate) async fn read_line(limit: usize, echo: Echo) -> io::Result<Zeroizing<String>> {
+    let line = read_answer(limit, echo).await?.filter(|line| !line.is_empty());
+    line.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "nothing on standard input"))
+}
+
+/// As [`read_line`], but a line may be empty; `None` at the end of the input.
+pub(crate) async fn read_answer(limit: usize, echo: Echo) -> io::Result<Option<Zeroizing<String>>> {
     let hidden = if echo == Echo::Off { Hidden::begin() } else { None };
     let (sender, receiver) = oneshot::channel();
     // A thread of its own: it may wait for ever, and ends with the program.
     std::thread::Builder::new().name("stdin".into()).spawn(move || {
         // Nobody listens any more when the program was interrupted.
-        let _ = sender.send(read_bytes(io::stdin().lock(), limit));
+        let _ = sender.send(read(limit, echo));
     })?;
     let line = receiver.await.unwrap_or(Err(io::ErrorKind::BrokenPipe.into()));
     drop(hidden);
     line
 }
 
+#[cfg(not(windows))]
+fn read(limit: usize, _: Echo) -> io::Result<Option<Zeroizing<String>>> {
+    read_bytes(io::stdin().lock(), limit)
+}
+
+/// A Windows console hides what is typed only while it is read.
+#[cfg(windows)]
+fn read(limit: usize, echo: Echo) -> io::Result<Option<Zeroizing<String>>> {
+    if echo == Echo::On || !is_terminal() {
+        return read_bytes(io::stdin().lock(), limit);
+    }
+    let line = Zeroizing::new(rpassword::read_password()?);
+    if line.len() > limit { Err(io::Error::new(io::ErrorKind::InvalidData, "the line is too long")) } else { Ok(Some(line)) }
+}
+
 /// Byte by byte, so that nothing after the line is taken and no buffer keeps a secret.
-fn read_bytes(mut from: impl io::Read, limit: usize) -> io::Result<Zeroizing<String>> {
+fn read_bytes(mut from: impl io::Read, limit: usize) -> io::Result<Option<Zeroizing<String>>> {
     let mut line = Zeroizing::new(Vec::with_capacity(limit + 1));
     let mut byte = Zeroizing::new([0]);
-    while from.read(&mut *byte)? == 1 {
-        if *byte == *b"\n" {
-            break;
+    loop {
+        match from.read(&mut *byte) {
+            Ok(0) if line.is_empty() => return Ok(None),
+            Ok(0) => break,
+            Ok(_) if *byte == *b"\n" => break,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
         }
         if line.len() > limit {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the line is too long"));
@@ -43,11 +69,8 @@ fn read_bytes(mut from: impl io::Read, limit: usize) -> io::Result<Zeroizing<Str
     if line.last() == Some(&b'\r') {
         line.pop();
     }
-    if line.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "nothing on standard input"));
-    }
     let text = std::str::from_utf8(&line).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))?;
-    Ok(Zeroizing::new(text.to_owned()))
+    Ok(Some(Zeroizing::new(text.to_owned())))
 }
 
 /// Whether a human types.
@@ -69,7 +92,8 @@ impl Hidden {
         let mut hidden = before.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
         hidden.local_modes.insert(LocalModes::ECHONL);
-        tcsetattr(io::stdin(), OptionalActions::Flush, &hidden).ok()?;
+        // What was pasted before this moment counts.
+        tcsetattr(io::stdin(), OptionalActions::Now, &hidden).ok()?;
         Some(Self { before })
     }
 
@@ -79,12 +103,14 @@ impl Hidden {
     }
 }
 
-#[cfg(unix)]
 impl Drop for Hidden {
     fn drop(&mut self) {
-        use rustix::termios::{OptionalActions, tcsetattr};
-        // The terminal may be gone.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+        #[cfg(unix)]
+        {
+            use rustix::termios::{OptionalActions, tcsetattr};
+            // The terminal may be gone.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+        }
     }
 }
 
@@ -95,9 +121,10 @@ mod tests {
     #[test]
     fn one_line_within_limits() {
         let mut input = &b"482913\r\nrest"[..];
-        assert_eq!(read_bytes(&mut input, 10).unwrap().as_str(), "482913");
+        assert_eq!(read_bytes(&mut input, 10).unwrap().unwrap().as_str(), "482913");
         assert_eq!(input, b"rest");
-        assert!(read_bytes(&b"\n"[..], 10).is_err());
+        assert_eq!(read_bytes(&b"\n"[..], 10).unwrap().unwrap().as_str(), "");
+        assert!(read_bytes(&b""[..], 10).unwrap().is_none());
         assert!(read_bytes(&b"12345678901234"[..], 10).is_err());
     }
 }

@@ -69,15 +69,17 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>, Problem> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = file.metadata().map_err(|error| cannot("read", path, &error))?.permissions().mode();
-        if mode & 0o077 != 0 {
+        let meta = file.metadata().map_err(|error| cannot("read", path, &error))?;
+        let mode = meta.permissions().mode();
+        // A device or a pipe has no key that others could read in it.
+        if meta.is_file() && mode & 0o077 != 0 {
             return Err(Problem::config(format!("others can read the key file {}", path.display()))
                 .hint(format!("chmod 600 {}; if it was so for long, pair again", path.display())));
         }
     }
     let bytes = files::read_limited(file, MAX_KEYS).map_err(|error| cannot("read", path, &error))?;
     let bytes = bytes.ok_or_else(|| Problem::config(format!("{} is too long for a key file", path.display())))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::config(format!("{} is not a key file", path.display())))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::config(format!("{} is not a key file", path.display())).hint(hint))?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 

@@ -29,26 +29,32 @@
 //! # }
 //! ```
 
+mod artifact;
 pub mod ask;
 mod child;
 pub mod cli;
+mod codes;
 mod commands;
 pub mod config;
 mod driver;
 pub mod duration;
+mod event;
 pub mod exit;
 mod files;
-pub mod hints;
 mod input;
 mod keys;
+mod mask;
+mod notify;
 pub mod pair;
 mod picture;
+pub mod platform;
 pub mod problem;
 mod qr;
 mod redact;
+mod setup;
 mod signals;
-pub mod target;
+pub mod targets;
 pub mod ui;
 pub mod waiting;
 
-pub use child::Child;
+pub use child::{Child, Ran};

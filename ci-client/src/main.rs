@@ -12,11 +12,18 @@ use countersign::{
 fn main() -> ExitCode {
     let hardened = countersign_link::harden();
     let ui = Ui::detect();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let (cli, ui) = match Cli::try_parse() {
+        Ok(cli) => {
+            let ui = ui.for_program(cli.is_for_program());
+            (cli, ui)
+        }
         Err(error) => {
             // Help and version come as errors too, with the code 0. Nobody is left to tell when this can't be printed.
             if error.use_stderr() {
+                if cli::asks_for_json(std::env::args_os()) {
+                    ui.for_program(true).problem(&cli::misuse(&error));
+                    return Exit::BadConfig.code().into();
+                }
                 // What was typed in a wrong place may be a secret.
                 ui.raw(error.render().to_string().trim_end());
                 return Exit::BadConfig.code().into();

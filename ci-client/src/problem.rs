@@ -40,6 +40,9 @@ impl Problem {
 impl From<AskFailure> for Problem {
     fn from(failed: AskFailure) -> Self {
         let AskFailure { phone, failure, detail } = failed;
+        if failure == Failure::Cancelled {
+            return Self::interrupted();
+        }
         let mut message = format!("{phone}: {failure}");
         if let Failure::Denied { reason } = &failure
             && !reason.is_empty()
@@ -133,6 +136,39 @@ mod tests {
         let problem = ask_failure(Failure::Denied { reason: "no\u{1b}[2J".into() });
         assert_eq!(problem.exit, Exit::Denied);
         assert_eq!(problem.message, "pixel: the maintainer denied the request: no\u{fffd}[2J");
+    }
+
+    /// Denied, nobody there, wrong number, phone away: a script and a reader can tell them apart.
+    #[test]
+    fn every_failure_has_its_words_and_its_code() {
+        let failures = [
+            (Failure::Denied { reason: String::new() }, 200),
+            (Failure::TimedOut, 201),
+            (Failure::TooLate, 201),
+            (Failure::WrongNumber, 202),
+            (Failure::PhoneNotReached, 203),
+            (Failure::PhoneBusy, 203),
+            (Failure::RelayNotReached, 204),
+            (Failure::RelayRefused { code: countersign_core::relay::ErrorCode::Limit }, 204),
+            (Failure::TicketRefused, 205),
+            (Failure::Policy, 205),
+            (Failure::UnknownSeed, 205),
+            (Failure::Refused, 206),
+            (Failure::Protocol, 206),
+            (Failure::Clock { difference: 100 }, 208),
+            (Failure::CodesAhead, 209),
+            (Failure::PhoneFailed, 209),
+            (Failure::Cancelled, 130),
+        ];
+        let mut words = std::collections::BTreeSet::new();
+        for (failure, code) in failures {
+            let problem = ask_failure(failure.clone());
+            assert_eq!(problem.exit.code(), code, "{failure:?}");
+            // Only who said no, or interrupted, knows what to do next.
+            let needs_no_hint = matches!(failure, Failure::Denied { .. } | Failure::Cancelled);
+            assert_eq!(problem.hint.is_none(), needs_no_hint, "{failure:?}");
+            assert!(words.insert(problem.message), "{failure:?}");
+        }
     }
 
     #[test]

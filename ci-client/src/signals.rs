@@ -21,6 +21,7 @@ mod unix {
         quit: Signal,
         usr1: Signal,
         usr2: Signal,
+        ended: bool,
     }
 
     impl Signals {
@@ -32,19 +33,27 @@ mod unix {
                 quit: signal(SignalKind::quit())?,
                 usr1: signal(SignalKind::user_defined1())?,
                 usr2: signal(SignalKind::user_defined2())?,
+                ended: false,
             })
         }
 
         /// The next signal. Cancel-safe.
         pub(crate) async fn next(&mut self) -> Number {
-            tokio::select! {
+            let number = tokio::select! {
                 _ = self.int.recv() => Number::INT,
                 _ = self.term.recv() => Number::TERM,
                 _ = self.hup.recv() => Number::HUP,
                 _ = self.quit.recv() => Number::QUIT,
                 _ = self.usr1.recv() => Number::USR1,
                 _ = self.usr2.recv() => Number::USR2,
-            }
+            };
+            self.ended |= !matches!(number, Number::USR1 | Number::USR2);
+            number
+        }
+
+        /// Whether one came that ends programs.
+        pub(crate) fn ended(&self) -> bool {
+            self.ended
         }
 
         /// Waits for one that ends programs. Cancel-safe.
@@ -58,11 +67,13 @@ mod unix {
 mod other {
     use std::io;
 
-    pub(crate) struct Signals;
+    pub(crate) struct Signals {
+        ended: bool,
+    }
 
     impl Signals {
         pub(crate) fn listen() -> io::Result<Self> {
-            Ok(Self)
+            Ok(Self { ended: false })
         }
 
         pub(crate) async fn next(&mut self) {
@@ -74,6 +85,11 @@ mod other {
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
+            self.ended = true;
+        }
+
+        pub(crate) fn ended(&self) -> bool {
+            self.ended
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the human sees while a request waits: the match number, what happens, the time left.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -11,13 +11,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::{
     ask::{Note, Progress},
     duration::Left,
+    event::{Event, PhoneState, Text},
+    notify::{Notifier, Waits},
     ui::Ui,
 };
 
 /// Without a terminal, the time left is said this often.
 const LINE_EVERY: Duration = Duration::from_secs(20);
 
-/// [`Progress`] on standard error: a spinner on a terminal, else plain lines.
+/// [`Progress`] on standard error: a spinner on a terminal, else plain lines, or events for a program.
 #[derive(Debug)]
 pub struct Waiting {
     ui: Ui,
@@ -25,9 +27,16 @@ pub struct Waiting {
     /// With several phones, each number says whose it is.
     several: bool,
     asked: bool,
+    /// As on the phone's screen; said again in every line of a log, whose end is what one looks at.
+    numbers: BTreeMap<String, String>,
     last_line: Instant,
     /// The last one of each phone.
     last_notes: BTreeMap<String, Note>,
+    notifier: Option<Notifier>,
+    /// The phones whose connection is gone, and with it perhaps the number.
+    lost: BTreeSet<String>,
+    /// The phones that others were told are away.
+    told_away: BTreeSet<String>,
 }
 
 impl Waiting {
@@ -39,7 +48,37 @@ impl Waiting {
             spinner.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
             spinner
         });
-        Self { ui, spinner, several: phones > 1, asked: false, last_line: Instant::now(), last_notes: BTreeMap::new() }
+        Self {
+            ui,
+            spinner,
+            several: phones > 1,
+            asked: false,
+            numbers: BTreeMap::new(),
+            last_line: Instant::now(),
+            last_notes: BTreeMap::new(),
+            notifier: None,
+            lost: BTreeSet::new(),
+            told_away: BTreeSet::new(),
+        }
+    }
+
+    /// Others are told as well.
+    #[must_use]
+    pub(crate) fn notifying(mut self, notifier: Notifier) -> Self {
+        self.notifier = Some(notifier);
+        self
+    }
+
+    fn notify(&mut self, waits: &Waits<'_>) {
+        if let Some(notifier) = &mut self.notifier {
+            notifier.send(waits);
+        }
+    }
+
+    fn say_failures(&mut self) {
+        while let Some(failure) = self.notifier.as_mut().and_then(Notifier::poll_failure) {
+            self.say(|ui| ui.say(&failure));
+        }
     }
 
     fn say(&self, show: impl FnOnce(&Ui)) {
@@ -53,6 +92,7 @@ impl Waiting {
 /// The terminal is left as it was.
 impl Drop for Waiting {
     fn drop(&mut self) {
+        self.say_failures();
         if let Some(spinner) = &self.spinner {
             spinner.finish_and_clear();
         }
@@ -63,13 +103,21 @@ impl Progress for Waiting {
     fn number(&mut self, phone: &str, number: &MatchNumber) {
         let again = std::mem::replace(&mut self.asked, true) && !self.several;
         let whose = if self.several { format!(" on {phone}") } else { String::new() };
-        let digits = self.ui.bold(&grouped(number.digits()));
+        let digits = grouped(number.digits());
+        self.numbers.insert(phone.to_owned(), digits.clone());
+        self.lost.remove(phone);
+        self.notify(&Waits::Number { phone, digits: &digits });
         self.say(|ui| {
+            ui.event(&Event::Number { phone, number: number.digits(), again });
+            if ui.json {
+                return;
+            }
+            ui.notice("Countersign waits for approval", &format!("approve on {phone}: match number {digits}"));
             if again {
                 ui.say("the request had to be started again; the number is a new one");
             }
             ui.raw("");
-            ui.raw(&format!("    match number{whose}:  {digits}"));
+            ui.raw(&format!("    match number{whose}:  {}", ui.bold(&digits)));
             ui.raw("");
             ui.say(&format!("type this number on {phone} to approve; deny there what you do not expect"));
         });
@@ -80,30 +128,61 @@ impl Progress for Waiting {
             return;
         }
         self.last_notes.insert(phone.to_owned(), note.clone());
-        let line = match note {
-            Note::RelayLost(why) => format!("{phone}: no connection to the relay ({why}); trying again"),
-            Note::PhoneAway => format!("{phone} is not connected; waiting for it"),
-            Note::Woken(result) => woken(phone, *result),
-            Note::PhoneBusy => format!("{phone} is busy with another request of this pairing; waiting"),
-            Note::Resumed => format!("{phone}: connected again; the number stays the same"),
-            Note::Failed(Failure::Denied { reason }) if !reason.is_empty() => {
-                format!("{phone}: denied: {}; the others are still being asked", text::clean(reason, text::MAX_REASON))
-            }
-            Note::Failed(failure) => format!("{phone}: {failure}; the others are still being asked"),
-        };
-        self.say(|ui| ui.say(&line));
+        match note {
+            Note::Resumed => drop(self.lost.remove(phone)),
+            Note::RelayLost(_) | Note::PhoneAway | Note::Failed(_) => drop(self.lost.insert(phone.to_owned())),
+            _ => {}
+        }
+        let (state, line) = describe(phone, note);
+        if matches!(state, PhoneState::Away | PhoneState::Woken | PhoneState::NotWoken) && self.told_away.insert(phone.to_owned()) {
+            self.notify(&Waits::Phone { phone });
+        }
+        self.say(|ui| ui.tell(&Event::Phone { phone, state, text: Text(&line) }, &line));
     }
 
     fn waiting(&mut self, left: Duration) {
+        self.say_failures();
         let what = if self.asked { "waiting for approval" } else { "reaching the phone" };
-        let line = format!("{what}, {} left", Left(left));
         if let Some(spinner) = &self.spinner {
-            spinner.set_message(line);
+            spinner.set_message(format!("{what}, {} left", Left(left)));
             spinner.tick();
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            self.ui.say(&line);
+            let numbers = self.again();
+            self.ui.tell(&Event::Waiting { asked: self.asked, left_s: left.as_secs() }, &format!("{what}{numbers}, {} left", Left(left)));
         }
+    }
+}
+
+impl Waiting {
+    /// ` (number 482 913)`
+    fn again(&self) -> String {
+        let each = self
+            .numbers
+            .iter()
+            .filter(|(phone, _)| !self.lost.contains(*phone))
+            .map(|(phone, digits)| if self.several { format!("{digits} on {phone}") } else { digits.clone() });
+        let all = each.collect::<Vec<_>>().join(", ");
+        if all.is_empty() { all } else { format!(" (number {all})") }
+    }
+}
+
+/// A note for programs and for people.
+fn describe(phone: &str, note: &Note) -> (PhoneState, String) {
+    match note {
+        Note::RelayLost(why) => (PhoneState::RelayLost, format!("{phone}: no connection to the relay ({why}); trying again")),
+        Note::PhoneAway => (PhoneState::Away, format!("{phone} is not connected; waiting for it")),
+        Note::Woken(result) => {
+            let state = if *result == WakeResult::Sent { PhoneState::Woken } else { PhoneState::NotWoken };
+            (state, woken(phone, *result))
+        }
+        Note::PhoneBusy => (PhoneState::Busy, format!("{phone} is busy with another request of this pairing; waiting")),
+        Note::Resumed => (PhoneState::Resumed, format!("{phone}: connected again; the number stays the same")),
+        Note::Failed(Failure::Denied { reason }) if !reason.is_empty() => {
+            let reason = text::clean(reason, text::MAX_REASON);
+            (PhoneState::Failed, format!("{phone}: denied: {reason}; the others are still being asked"))
+        }
+        Note::Failed(failure) => (PhoneState::Failed, format!("{phone}: {failure}; the others are still being asked")),
     }
 }
 
@@ -145,6 +224,20 @@ mod tests {
         assert!(!is_news(Some(&sent), &Note::PhoneAway) && !is_news(Some(&sent), &sent));
         assert!(is_news(Some(&sent), &Note::Woken(WakeResult::Gone)));
         assert!(woken("pixel", WakeResult::Gone).contains("countersign renew"));
+    }
+
+    #[test]
+    fn a_log_says_the_number_again_while_it_counts() {
+        let ui = Ui { terminal: false, color: false, json: true, platform: None };
+        let mut waiting = Waiting::new(ui, 2);
+        assert_eq!(waiting.again(), "");
+        waiting.numbers = [("pixel".to_owned(), "482 913".to_owned()), ("tablet".to_owned(), "000 111".to_owned())].into();
+        assert_eq!(waiting.again(), " (number 482 913 on pixel, 000 111 on tablet)");
+        waiting.note("pixel", &Note::RelayLost("x".into()));
+        assert_eq!(waiting.again(), " (number 000 111 on tablet)");
+        waiting.note("pixel", &Note::Resumed);
+        waiting.note("tablet", &Note::Failed(Failure::PhoneBusy));
+        assert_eq!(waiting.again(), " (number 482 913 on pixel)");
     }
 
     #[test]

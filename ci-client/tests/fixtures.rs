@@ -7,10 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign::{
-    config::{Config, Edit},
-    target::Target,
-};
+use countersign::config::{Config, Edit};
 use countersign_core::{
     keys::{CiKey, DeviceRoot, UnlockRoot},
     pairing::{AwaitP1, AwaitP2, LaptopPaired, PhoneIdentity},
@@ -44,7 +41,7 @@ fn paired(seed: u8, name: &str) -> LaptopPaired {
 struct Nowhere;
 
 impl Store for Nowhere {
-    fn save(&mut self, _: &[u8]) -> Result<(), NotSaved> {
+    fn save(&mut self, _: &str, _: &[u8]) -> Result<(), NotSaved> {
         Ok(())
     }
 }
@@ -64,6 +61,11 @@ fn with(good: &str, field: &str, value: &str) -> String {
     lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
+/// A configuration with a target of its own.
+fn own(fields: &str) -> String {
+    format!("version = 1\n\n[target.mine]\n{fields}\n")
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd/files")
 }
@@ -73,7 +75,7 @@ fn write_good(vectors: &Value) {
     let (pixel, stranger) = (paired(1, "pixel"), paired(2, "stranger"));
     let mut edit = Edit::new("", None).unwrap();
     edit.add_phone(&pixel.pairing).unwrap();
-    edit.set_seed("npm", &SealedSeed::parse(bytes(&vectors["opens"][0])).unwrap(), "npm:alice", Target::Npm).unwrap();
+    edit.set_seed("npm", &SealedSeed::parse(bytes(&vectors["opens"][0])).unwrap(), "npm:alice", "npm").unwrap();
     fs::create_dir_all(folder()).unwrap();
     fs::write(folder().join("countersign.toml"), edit.to_text()).unwrap();
     fs::write(folder().join("key"), format!("{}\n", pixel.key.to_text().as_str())).unwrap();
@@ -101,6 +103,21 @@ fn every_bad_file_is_the_good_one_with_one_fault() {
         ("target.toml".to_owned(), with(&good, "target", "\"pypi\"")),
         ("codes.toml".to_owned(), format!("{good}codes = 21\n")),
         ("twice.toml".to_owned(), format!("{good}{}", &good[good.find("\n[[phone]]").unwrap()..good.find("\n[seed").unwrap()])),
+        ("own-target.toml".to_owned(), own("about = \"Mine\"\ninherit = \"gem\"\nmin_life = 15")),
+        ("own-pattern.toml".to_owned(), own("wrong = [\n  { stderr = [\n    'fine',\n    'otp=(wrong',\n  ] },\n]")),
+        ("own-large.toml".to_owned(), own("wrong = [{ stderr = ['(a{1000}){1000}'] }]")),
+        ("own-everything.toml".to_owned(), own("limited = [{ output = ['.*'] }]")),
+        ("own-variable.toml".to_owned(), own("env = [\"MY-OTP\"]")),
+        ("own-placeholder.toml".to_owned(), own("args = [\"--otp={otp}\"]")),
+        ("own-no-code.toml".to_owned(), own("args = [\"--otp\"]")),
+        ("own-life.toml".to_owned(), own("env = [\"MY_OTP\"]\nmin_life = 61")),
+        ("own-exit.toml".to_owned(), own("wrong = [{ exit = [0] }]")),
+        ("own-sign.toml".to_owned(), own("wrong = [{}]")),
+        ("own-field.toml".to_owned(), own("variables = [\"MY_OTP\"]")),
+        ("own-empty.toml".to_owned(), own("about = \"Mine\"")),
+        ("own-inherit.toml".to_owned(), own("inherit = \"rubygem\"")),
+        ("own-circle.toml".to_owned(), own("inherit = \"other\"\n\n[target.other]\ninherit = \"mine\"")),
+        ("own-taken.toml".to_owned(), own("inherit = \"gem\"").replace("mine", "npm")),
         ("no-toml.toml".to_owned(), "version = 1\nphone = [\n".to_owned()),
     ];
     for vector in vectors["must_fail"].as_array().unwrap() {

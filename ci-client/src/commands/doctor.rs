@@ -1,16 +1,14 @@
 //! `countersign doctor`
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use clap::Args;
 use countersign_core::{
     ci::{Ask, CiPairing, Finished},
     request::{MatchNumber, Operation, Outcome},
 };
-use countersign_link::Link;
+use countersign_link::{Clock, Link};
+use serde_json::{Value, json};
 
 use super::listen;
 use crate::{
@@ -48,21 +46,40 @@ pub(crate) struct DoctorArgs {
 struct Report {
     ui: Ui,
     first: Option<Exit>,
+    /// For programs: printed at the end, whole.
+    checks: Vec<Value>,
 }
 
 impl Report {
-    fn ok(&self, what: &str) -> Result<(), Problem> {
+    fn ok(&mut self, what: &str) -> Result<(), Problem> {
+        if self.ui.json {
+            self.checks.push(json!({ "ok": true, "what": what }));
+            return Ok(());
+        }
         self.ui.print(&format!("ok       {what}"))
     }
 
     fn problem(&mut self, problem: &Problem) -> Result<(), Problem> {
         self.first = self.first.or(Some(problem.exit));
+        if self.ui.json {
+            let hint = problem.hint.as_deref();
+            let what = redact(&problem.message);
+            self.checks.push(json!({ "ok": false, "what": what, "hint": hint, "exit": problem.exit.code(), "kind": problem.exit }));
+            return Ok(());
+        }
         self.ui.print(&redact(&format!("problem  {}", problem.message)))?;
         problem.hint.as_ref().map_or(Ok(()), |hint| self.ui.print(&format!("         hint: {hint}")))
     }
 
     fn code(&self) -> u8 {
         self.first.map_or(0, Exit::code)
+    }
+
+    fn end(self) -> Result<u8, Problem> {
+        if self.ui.json {
+            self.ui.print_json(&self.checks.as_slice().into())?;
+        }
+        Ok(self.code())
     }
 }
 
@@ -75,13 +92,13 @@ pub(crate) async fn run(args: DoctorArgs, ui: Ui) -> Result<u8, Problem> {
 }
 
 async fn examine(args: DoctorArgs, ui: Ui) -> Result<u8, Problem> {
-    let mut report = Report { ui, first: None };
+    let mut report = Report { ui, first: None, checks: Vec::new() };
     let path = args.config.path();
     let config = match Config::load(&path) {
         Ok(config) => config,
         Err(problem) => {
             report.problem(&problem)?;
-            return Ok(report.code());
+            return report.end();
         }
     };
     report.ok(&format!("configuration {}: phones {}, seeds {}", path.display(), config.phones.len(), config.seeds.len()))?;
@@ -110,7 +127,7 @@ async fn examine(args: DoctorArgs, ui: Ui) -> Result<u8, Problem> {
             ping(phone, args.timeout, &mut report).await?;
         }
     }
-    Ok(report.code())
+    report.end()
 }
 
 /// Whether each relay can be reached.
@@ -146,7 +163,7 @@ async fn ping(phone: Phone, timeout: Timeout, report: &mut Report) -> Result<(),
     let phone_now = if let Finished::Pong { phone_now } = answer.finished { Some(phone_now) } else { None };
     answer.report(Outcome::NotUsed).await;
     report.ok(&format!("phone {name}"))?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = Clock::start().now().unix;
     match phone_now.map(|phone_now| phone_now.abs_diff(now)) {
         Some(apart) if apart > QUIET_DIFFERENCE => {
             let problem = Problem::new(Exit::Clock, format!("the clocks of {name} and of this machine are {apart} seconds apart"));

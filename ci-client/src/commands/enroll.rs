@@ -20,12 +20,12 @@ use crate::{
     config::{self, Config, is_seed_name},
     duration::Timeout,
     files,
-    hints::hints,
     input::{self, Echo, read_line},
     keys, picture,
+    platform::hints_of_this_process,
     problem::Problem,
     signals::Signals,
-    target::Target,
+    targets::GENERIC,
     ui::Ui,
     waiting::Waiting,
 };
@@ -53,9 +53,9 @@ pub(crate) struct EnrollArgs {
     /// Further age recipient that can open the seed, for example an offline recovery key; may be repeated
     #[arg(long = "recipient", value_name = "AGE1...")]
     recipients: Vec<Recipient>,
-    /// What the codes are for; else guessed from the label
-    #[arg(long)]
-    target: Option<Target>,
+    /// What the codes are for, see `countersign targets`; else guessed from the label
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
     /// Replace the seed if there is one of this name
     #[arg(long)]
     replace: bool,
@@ -81,6 +81,7 @@ pub(crate) async fn run(args: EnrollArgs, ui: Ui) -> Result<u8, Problem> {
     if config.seeds.contains_key(&args.seed) && !args.replace {
         return Err(Problem::config(format!("there is a seed {} already", args.seed)).hint("choose another name, or --replace it"));
     }
+    let target = args.target.as_deref().map(|name| config.targets.named(name)).transpose()?;
     files::check_writable(&path)?;
     let keys = keys::load(args.key.key_file.as_deref())?;
     let mut phones = keys::phones(&config, keys, args.phone.as_deref())?;
@@ -104,7 +105,7 @@ pub(crate) async fn run(args: EnrollArgs, ui: Ui) -> Result<u8, Problem> {
     let from_phone = uri.is_none();
     let request = Ask {
         seed_name: args.seed.clone(),
-        hints: hints(|name| std::env::var(name).ok()),
+        hints: hints_of_this_process(),
         enroll: Some(Enroll { uri, recipients, name: args.seed.clone() }),
         ..Ask::new(Operation::Enroll, args.timeout.as_millis())
     };
@@ -123,15 +124,15 @@ pub(crate) async fn run(args: EnrollArgs, ui: Ui) -> Result<u8, Problem> {
             return Err(AskFailure { phone: name, failure: Failure::Protocol, detail: None }.into());
         }
     };
-    let target = args.target.unwrap_or_else(|| Target::guess(&label));
-    let saved = config::change(&path, |edit| edit.set_seed(&args.seed, &sealed, &label, target));
+    let target = target.or_else(|| config.targets.guess(&label)).map_or_else(|| GENERIC.to_owned(), |target| target.name.clone());
+    let saved = config::change(&path, |edit| edit.set_seed(&args.seed, &sealed, &label, &target));
     answer.report(if saved.is_ok() { Outcome::Used } else { Outcome::NotUsed }).await;
     saved.inspect_err(|_| {
         // Sealed, it is no secret; and the phone should not have to do it twice.
         ui.say("the seed was sealed; add this to the configuration yourself:");
         ui.raw(&format!("[seed.{}]\nsealed = \"{}\"", args.seed, BASE64URL_NOPAD.encode(sealed.as_bytes())));
     })?;
-    ui.say(&format!("{name} sealed {} ({label}, target {}); it is in {}", args.seed, target.as_str(), path.display()));
+    ui.say(&format!("{name} sealed {} ({label}, target {target}); it is in {}", args.seed, path.display()));
     if others > 0 {
         ui.hint("another phone can use it once its owner trusts this phone's key there and imports the sealed seed");
     }

@@ -1,6 +1,7 @@
 //! `countersign seeds` and `countersign phones`
 
 use clap::Args;
+use serde_json::json;
 
 use crate::{cli::ConfigArg, config::Config, problem::Problem, ui::Ui};
 
@@ -22,12 +23,24 @@ pub(crate) struct PhonesArgs {
 
 pub(crate) fn seeds(args: &SeedsArgs, ui: Ui) -> Result<u8, Problem> {
     let config = Config::load(&args.config.path())?;
-    let rows = config.seeds.iter().map(|(name, seed)| [name.as_str(), seed.target.as_str(), seed.label.as_str()]);
+    if ui.json {
+        let rows = config
+            .seeds
+            .iter()
+            .map(|(name, seed)| json!({ "name": name, "target": seed.target.name, "label": seed.label, "codes": seed.codes }));
+        return ui.print_json(&rows.collect()).map(|()| 0);
+    }
+    let rows = config.seeds.iter().map(|(name, seed)| [name.as_str(), seed.target.name.as_str(), seed.label.as_str()]);
     print(ui, rows.collect(), "there is no seed yet", "`countersign enroll` adds one")
 }
 
 pub(crate) fn phones(args: &PhonesArgs, ui: Ui) -> Result<u8, Problem> {
     let config = Config::load(&args.config.path())?;
+    if ui.json {
+        let rows = config.phones.iter();
+        let rows = rows.map(|it| json!({ "name": it.phone_name, "relay": it.relay.origin(), "recipient": it.recipient.as_str() }));
+        return ui.print_json(&rows.collect()).map(|()| 0);
+    }
     let rows = config.phones.iter().map(|phone| [phone.phone_name.as_str(), phone.relay.origin(), phone.recipient.as_str()]);
     print(ui, rows.collect(), "no phone is paired yet", "`countersign pair` adds one")
 }

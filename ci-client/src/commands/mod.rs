@@ -1,13 +1,25 @@
 //! One file per command.
 
+mod announce;
+pub(crate) mod approve;
+mod batch;
+pub(crate) mod close;
 pub(crate) mod code;
+pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod enroll;
 pub(crate) mod exec;
+mod held;
+pub(crate) mod hold;
 pub(crate) mod list;
+pub(crate) mod man;
+pub(crate) mod next;
 pub(crate) mod pair;
 pub(crate) mod renew;
 mod request;
+pub(crate) mod serve;
+pub(crate) mod setup;
+pub(crate) mod targets;
 pub(crate) mod unpair;
 
 use crate::{problem::Problem, signals::Signals};

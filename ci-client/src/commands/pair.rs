@@ -72,15 +72,24 @@ pub(crate) async fn run(args: PairArgs, ui: Ui) -> Result<u8, Problem> {
     let phones = if path.exists() { Config::load(&path)? } else { Config::default() };
     pairing.phone_name = phones.free_phone_name(&pairing.phone_name);
     let phone = pairing.phone_name.clone();
+    // What fails from here on leaves the phone with a pairing that nobody can use.
+    let one_sided =
+        |problem: Problem| problem.hint("the phone has this pairing already: revoke it there, mend what is wrong here, and pair again");
     // The key first: without it the rest is of no use.
     match &args.key_file {
-        Some(file) => keys::add_to_file(file, &phone, &paired.key)?,
+        Some(file) => keys::add_to_file(file, &phone, &paired.key).map_err(one_sided)?,
         // Without a file, standard output is where the key is wanted.
         None => ui
             .print(&paired.key.to_text())
             .map_err(|problem| problem.hint("revoke the pairing on the phone and pair again, with --key-file"))?,
     }
-    config::change(&path, |edit| edit.add_phone(&pairing))?;
+    if let Err(problem) = config::change(&path, |edit| edit.add_phone(&pairing)) {
+        if let Some(file) = &args.key_file {
+            // It belongs to nothing. The problem that is told is the one that came first.
+            let _ = keys::remove_from_file(file, &pairing.ci_static);
+        }
+        return Err(one_sided(problem));
+    }
     ui.say(&format!("paired with {phone}; its public part is in {}, which may be committed", path.display()));
     match &args.key_file {
         Some(file) => {
@@ -108,9 +117,12 @@ struct Screen {
 impl PairUi for Screen {
     fn show_code(&mut self, code: &PairingCode) {
         let text = code.to_text();
-        self.ui.say("scan this code in the app on the phone (Pair), or copy the text below it; nobody else may see it");
-        if let Some(drawn) = self.qr.then(|| qr::draw(&text, self.ui.color)).flatten() {
-            self.ui.raw(&format!("\n{drawn}"));
+        match self.qr.then(|| qr::draw(&text, self.ui.color)).flatten() {
+            Some(drawn) => {
+                self.ui.say("scan this code in the app on the phone (Pair), or copy the text below it; nobody else may see it");
+                self.ui.raw(&format!("\n{drawn}"));
+            }
+            None => self.ui.say("copy this text into the app on the phone (Pair); nobody else may see it"),
         }
         // The code exists to be shown.
         self.ui.raw(&text);

@@ -1,27 +1,35 @@
 //! What `code` and `exec` have in common: asking for codes of a seed.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use countersign_core::{
     ci::Ask,
-    request::{CodeText, Operation},
+    request::{Artefact, CodeText, MAX_MIN_LIFE, Operation, StepCode},
     text::{MAX_REASON, clean},
 };
 
+use super::{announce::Announcement, batch::Batch};
+pub(super) use crate::mask::mask;
 use crate::{
     ask::{Answer, Phone, ask},
     cli::{ConfigArg, KeyArg},
+    codes::Dispenser,
     config::{Config, Seed},
     duration::{Left, Timeout},
+    event::Event,
     exit::Exit,
-    hints::hints,
     keys,
+    notify::{self, Facts, Notifier, Target},
+    platform::hints_of_this_process,
     problem::Problem,
     signals::Signals,
     ui::Ui,
     waiting::Waiting,
 };
+
+/// How long a code may be on its way from the phone.
+const ON_THE_WAY: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(crate) struct RequestArgs {
@@ -36,6 +44,9 @@ pub(crate) struct RequestArgs {
     /// Ask this phone only
     #[arg(long, value_name = "NAME")]
     phone: Option<String>,
+    /// Post to this chat webhook that an approval waits; @FILE for a file of URLs; may be repeated
+    #[arg(long, value_name = "URL")]
+    notify: Vec<String>,
     #[command(flatten)]
     config: ConfigArg,
     #[command(flatten)]
@@ -45,46 +56,133 @@ pub(crate) struct RequestArgs {
 /// A request that can be made: everything on this machine has been checked.
 pub(super) struct Prepared {
     pub(super) seed: Seed,
-    name: String,
+    pub(super) name: String,
     reason: String,
     timeout: Timeout,
     phones: Vec<Phone>,
+    notify: Vec<Target>,
+    /// The name of the command that will get the code.
+    pub(super) command: Option<String>,
+    /// What is about to be published.
+    pub(super) artifact: Option<Artefact>,
 }
 
 impl RequestArgs {
-    pub(super) fn prepare(self) -> Result<Prepared, Problem> {
+    /// Name of the seed.
+    pub(super) fn name(&self) -> &str {
+        &self.seed
+    }
+
+    /// Where the configuration is.
+    pub(super) fn config_path(&self) -> PathBuf {
+        self.config.path()
+    }
+
+    /// The seed, for those who need no phone.
+    pub(super) fn seed(&self) -> Result<Seed, Problem> {
+        Config::load(&self.config.path())?.seed(&self.seed).cloned()
+    }
+
+    /// Reads and checks all that a request needs; may be called again for another one.
+    pub(super) fn prepare(&self, ui: Ui) -> Result<Prepared, Problem> {
         let config = Config::load(&self.config.path())?;
         let seed = config.seed(&self.seed)?.clone();
         let keys = keys::load(self.key.key_file.as_deref())?;
         let phones = keys::phones(&config, keys, self.phone.as_deref())?;
-        Ok(Prepared { seed, name: self.seed, reason: clean(&self.reason, MAX_REASON), timeout: self.timeout, phones })
+        let notify = notify::targets(&self.notify, ui)?;
+        Ok(Prepared {
+            notify,
+            seed,
+            name: self.seed.clone(),
+            reason: self.reason.clone(),
+            timeout: self.timeout,
+            phones,
+            command: None,
+            artifact: None,
+        })
     }
 }
 
 impl Prepared {
     /// Asks the phones.
-    pub(super) async fn ask(self, codes: u8, ui: Ui, signals: &mut Signals) -> Result<Answer, Problem> {
-        let names: Vec<&str> = self.phones.iter().map(|phone| phone.pairing.phone_name.as_str()).collect();
-        let what = if codes == 1 { "a code".to_owned() } else { format!("{codes} codes") };
-        let label = if self.seed.label.is_empty() { String::new() } else { format!(" ({})", self.seed.label) };
-        ui.say(&format!("asking {} for {what} of {}{label}", names.join(", "), self.name));
-        if !self.reason.is_empty() {
-            ui.say(&format!("reason: {}", self.reason));
+    pub(super) async fn ask(self, batch: Batch, ui: Ui, signals: &mut Signals) -> Result<Answer, Problem> {
+        let names: Vec<String> = self.phones.iter().map(|phone| phone.pairing.phone_name.clone()).collect();
+        let hints = hints_of_this_process();
+        let reason = batch.reason(&self.reason);
+        if !reason.starts_with(&clean(&self.reason, self.reason.len())) {
+            ui.say(&format!("warning: --reason is too long, the phone shows only the beginning of it ({MAX_REASON} characters at most)"));
         }
-        let mut waiting = Waiting::new(ui, names.len());
+        Announcement {
+            seed: &self.name,
+            label: &self.seed.label,
+            phones: &names,
+            batch,
+            reason: &reason,
+            command: self.command.as_deref(),
+            artifact: self.artifact.as_ref(),
+            hints: &hints,
+            timeout: self.timeout,
+        }
+        .say(ui);
+        let mut waiting = Waiting::new(ui, names.len()).notifying(Notifier::new(self.notify, Facts::new(&self.name, &hints)));
         let request = Ask {
             sealed: Some(self.seed.sealed),
-            codes,
-            seed_name: self.name,
-            reason: self.reason,
-            hints: hints(|name| std::env::var(name).ok()),
+            codes: batch.steps,
+            min_life: min_life(self.seed.target.min_life()),
+            seed_name: self.name.clone(),
+            reason,
+            artefact: self.artifact,
+            hints,
             ..Ask::new(Operation::Code, self.timeout.as_millis())
         };
-        let answer = ask(self.phones, request, &mut waiting, signals.interrupted()).await?;
+        let asked = ask(self.phones, request, &mut waiting, signals.interrupted()).await;
         drop(waiting);
-        ui.say(&format!("approved on {}", answer.phone));
+        let name = &self.name;
+        let used_by = self.command.map(|command| format!(" for {command}")).unwrap_or_default();
+        let answer = asked.map_err(|failure| {
+            let problem = Problem::from(failure);
+            ui.summary(&format!("Countersign: no code of {name}{used_by}: {}", problem.message));
+            problem
+        })?;
+        let codes = answer.approval().map_or(0, |approval| approval.codes.len());
+        ui.tell(&Event::Approved { phone: &answer.phone, seed: name, codes }, &format!("approved on {}", answer.phone));
+        let what = if codes == 1 { "a code".to_owned() } else { format!("{codes} codes") };
+        ui.summary(&format!("Countersign: {} approved {what} of {name}{used_by}", answer.phone));
+        if codes < usize::from(batch.steps) {
+            ui.say(&format!("{codes} of {} codes were allowed", batch.steps));
+        }
         Ok(answer)
     }
+}
+
+/// What the phone is asked for, so that a code still lives for as long as `wanted` when it has come here.
+fn min_life(wanted: Duration) -> u8 {
+    if wanted.is_zero() { 0 } else { u8::try_from((wanted + ON_THE_WAY).as_secs()).map_or(MAX_MIN_LIFE, |life| life.min(MAX_MIN_LIFE)) }
+}
+
+/// Waits for a code, keeping the connection to the phone, until a signal comes.
+pub(super) async fn take(
+    dispenser: &Dispenser,
+    min_life: Duration,
+    another: bool,
+    answer: &mut Answer,
+    signals: &mut Signals,
+) -> Result<CodeText, Problem> {
+    let taken = async {
+        let taken = if another { dispenser.take_another(min_life).await } else { dispenser.take(min_life).await };
+        taken.map_err(Problem::from)
+    };
+    tokio::select! {
+        taken = taken => taken,
+        () = signals.interrupted() => Err(Problem::interrupted()),
+        () = answer.keep_alive() => Err(Problem::interrupted()),
+    }
+}
+
+/// [`mask`] for all codes of an answer.
+pub(super) fn mask_all(ui: Ui, answer: &Answer) {
+    let codes = answer.approval().map(|approval| approval.codes.as_slice()).unwrap_or_default();
+    codes.iter().for_each(|StepCode(_, code)| mask(ui, code));
 }
 
 /// Waits until the code of `step` is valid.
@@ -105,14 +203,4 @@ pub(super) async fn wait_until_open(answer: &mut Answer, step: u64, ui: Ui, sign
             .hint("the connection was lost for too long; run the job again"));
     }
     Ok(())
-}
-
-/// Tells the platform to keep a code out of its log, before it can appear there.
-///
-/// GitHub's runner reads commands from both streams of a step; standard output belongs to whoever asked for the code.
-pub(super) fn mask(ui: Ui, code: &CodeText) {
-    if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        // The runner takes the line out of the log.
-        ui.raw(&format!("::add-mask::{}", code.expose()));
-    }
 }

@@ -30,15 +30,23 @@ pub(crate) fn run(args: &UnpairArgs, ui: Ui) -> Result<u8, Problem> {
     let config = Config::load(&path)?;
     let phone = config.phone(&args.name)?;
     files::check_writable(&path)?;
-    if let Some(file) = keys::key_file(args.key.key_file.as_deref()) {
-        files::check_writable(&file)?;
-        if !keys::remove_from_file(&file, &phone.ci_static)? {
-            ui.say(&format!("{} does not hold the key of {}", file.display(), args.name));
-        }
-    } else {
-        ui.say(&format!("if the key of {} is in your CI's secrets ({KEY_VARIABLE}), remove it there", args.name));
+    let file = keys::key_file(args.key.key_file.as_deref());
+    if let Some(file) = &file {
+        files::check_writable(file)?;
     }
+    let ci_static = phone.ci_static;
+    // The key last: without it nothing else can be mended.
     config::change(&path, |edit| edit.remove_phone(&args.name))?;
+    match &file {
+        Some(file) => {
+            let removed = keys::remove_from_file(file, &ci_static);
+            let left = format!("{} is out of {}, but its key is still in {}: remove it there", args.name, path.display(), file.display());
+            if !removed.map_err(|problem| problem.hint(left))? {
+                ui.say(&format!("{} does not hold the key of {}", file.display(), args.name));
+            }
+        }
+        None => ui.say(&format!("if the key of {} is in your CI's secrets ({KEY_VARIABLE}), remove it there", args.name)),
+    }
     ui.say(&format!("removed {} from {}", args.name, path.display()));
     ui.hint("revoke the pairing in the app on the phone too: until then whoever has the key can ask");
     Ok(0)

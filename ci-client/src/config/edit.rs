@@ -4,7 +4,7 @@ use countersign_core::{ci::CiPairing, seed::SealedSeed};
 use data_encoding::BASE64URL_NOPAD;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
-use crate::{problem::Problem, target::Target};
+use crate::problem::Problem;
 
 /// How a new config begins.
 const NEW: &str = "# Made by countersign. Nothing in this file is secret: it may be committed.\nversion = 1\n";
@@ -75,7 +75,7 @@ impl Edit {
     ///
     /// # Errors
     /// [`Problem`] if the seeds are not written as `[seed.NAME]` tables.
-    pub fn set_seed(&mut self, name: &str, sealed: &SealedSeed, label: &str, target: Target) -> Result<(), Problem> {
+    pub fn set_seed(&mut self, name: &str, sealed: &SealedSeed, label: &str, target: &str) -> Result<(), Problem> {
         let problem = || Problem::config(format!("{}: write seeds as [seed.NAME] tables", self.origin));
         let seeds = self.document.entry("seed").or_insert_with(|| {
             let mut table = Table::new();
@@ -87,7 +87,7 @@ impl Edit {
         let seed = seed.as_table_mut().ok_or_else(problem)?;
         seed.insert("sealed", base64(sealed.as_bytes()));
         seed.insert("label", value(label));
-        seed.entry("target").or_insert_with(|| value(target.as_str()));
+        seed.entry("target").or_insert_with(|| value(target));
         Ok(())
     }
 
@@ -121,17 +121,17 @@ mod tests {
     fn comments_stay() {
         let old = "# mine\nversion = 1 # one\n";
         let mut edit = Edit::new("c.toml", Some(old)).unwrap();
-        edit.set_seed("npm", &sealed(), "npm:alice", Target::Npm).unwrap();
+        edit.set_seed("npm", &sealed(), "npm:alice", "npm").unwrap();
         let text = edit.to_text();
         assert!(text.starts_with("# mine\nversion = 1 # one\n\n[seed.npm]\nsealed = \""), "{text}");
         assert!(text.ends_with("label = \"npm:alice\"\ntarget = \"npm\"\n"), "{text}");
         let again = text.replace("target = \"npm\"", "target = \"generic\" # because");
         let mut edit = Edit::new("c.toml", Some(&again)).unwrap();
-        edit.set_seed("npm", &sealed(), "npm:bob", Target::Npm).unwrap();
+        edit.set_seed("npm", &sealed(), "npm:bob", "npm").unwrap();
         let text = edit.to_text();
         assert!(text.ends_with("label = \"npm:bob\"\ntarget = \"generic\" # because\n"), "{text}");
         let config = super::super::Config::parse("c.toml", &text).unwrap();
         assert_eq!(config.seeds["npm"].label, "npm:bob");
-        assert_eq!(config.seeds["npm"].target, Target::Generic);
+        assert_eq!(config.seeds["npm"].target.name, "generic");
     }
 }

@@ -6,6 +6,7 @@ mod read;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use countersign_core::{ci::CiPairing, seed::SealedSeed};
@@ -15,7 +16,7 @@ pub use edit::Edit;
 use crate::{
     files::{self, Access, cannot},
     problem::Problem,
-    target::Target,
+    targets::{Profile, Targets},
 };
 
 /// Names another config than `countersign.toml` in the current folder.
@@ -30,6 +31,8 @@ const MAX_CONFIG: usize = 1024 * 1024;
 pub struct Config {
     /// The paired phones, in the order of the file; their names differ.
     pub phones: Vec<CiPairing>,
+    /// The targets: those of the program and of the file.
+    pub targets: Targets,
     /// The seeds by name.
     pub seeds: BTreeMap<String, Seed>,
 }
@@ -42,7 +45,7 @@ pub struct Seed {
     /// What the seed called itself when it was enrolled; for the reader of the file.
     pub label: String,
     /// What its codes are for.
-    pub target: Target,
+    pub target: Arc<Profile>,
     /// How many codes `countersign code` asks for unless told otherwise.
     pub codes: u8,
 }
@@ -62,6 +65,7 @@ impl Config {
     /// [`Problem`].
     pub fn load(path: &Path) -> Result<Self, Problem> {
         let text = read_text(path)?;
+        files::check_unshared(path)?;
         Self::parse(&path.display().to_string(), &text)
     }
 
@@ -131,7 +135,8 @@ fn read_text(path: &Path) -> Result<String, Problem> {
     })?;
     let bytes = files::read_limited(file, MAX_CONFIG).map_err(|error| cannot("read", path, &error))?;
     let bytes = bytes.ok_or_else(|| Problem::config(format!("{} is too long for a configuration", path.display())))?;
-    String::from_utf8(bytes.to_vec()).map_err(|_| Problem::config(format!("{} is not UTF-8 text", path.display())))
+    String::from_utf8(bytes.to_vec())
+        .map_err(|_| Problem::config(format!("{} is not UTF-8 text", path.display())).hint("name the configuration with --config"))
 }
 
 /// Changes a config file; the reader's comments and formatting stay. A file that does not exist is made.

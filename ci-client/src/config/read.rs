@@ -1,6 +1,6 @@
 //! From TOML to [`Config`], with the line and field in every error.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use countersign_core::{
     ci::CiPairing,
@@ -11,10 +11,14 @@ use countersign_core::{
 };
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_spanned::Spanned;
 use toml_edit::de;
 
 use super::{Config, Seed, is_seed_name};
-use crate::{problem::Problem, target::Target};
+use crate::{
+    problem::Problem,
+    targets::{BadTarget, GENERIC, Name, Table, Targets},
+};
 
 /// The schema that this program reads.
 pub(super) const VERSION: i64 = 1;
@@ -32,6 +36,8 @@ struct File {
     _version: (),
     #[serde(default)]
     phone: Vec<PhoneTable>,
+    #[serde(default)]
+    target: BTreeMap<Name, Spanned<Table>>,
     #[serde(default)]
     seed: BTreeMap<SeedName, SeedTable>,
 }
@@ -64,8 +70,7 @@ struct SeedTable {
     sealed: SealedSeed,
     #[serde(default, deserialize_with = "label")]
     label: String,
-    #[serde(default)]
-    target: Target,
+    target: Option<Spanned<String>>,
     #[serde(default = "one", deserialize_with = "codes")]
     codes: u8,
 }
@@ -77,7 +82,8 @@ pub(super) fn parse(origin: &str, text: &str) -> Result<Config, Problem> {
     // A later version may have other fields: its number comes first.
     de::from_str::<Versioned>(text).map_err(|error| problem(origin, text, &error))?;
     let file: File = de::from_str(text).map_err(|error| problem(origin, text, &error))?;
-    let mut config = Config::default();
+    let bad = |bad: BadTarget| Problem::config(format!("{origin}{}: {}", place(text, &bad.span), bad.message)).hint(bad.hint);
+    let mut config = Config { targets: Targets::builtin().with(file.target).map_err(bad)?, ..Config::default() };
     for it in file.phone {
         if config.phones.iter().any(|phone| phone.phone_name == it.name) {
             return Err(Problem::config(format!("{origin}: two phones are named {:?}", it.name)).hint("rename one of them"));
@@ -93,24 +99,34 @@ pub(super) fn parse(origin: &str, text: &str) -> Result<Config, Problem> {
             ticket: it.ticket,
         });
     }
-    let seeds = file.seed.into_iter();
-    config.seeds =
-        seeds.map(|(name, it)| (name.0, Seed { sealed: it.sealed, label: it.label, target: it.target, codes: it.codes })).collect();
+    for (name, it) in file.seed {
+        let target = it.target.unwrap_or_else(|| Spanned::new(0..0, GENERIC.to_owned()));
+        let target = config.targets.find(target.get_ref()).ok_or_else(|| bad(config.targets.unknown(target.get_ref(), target.span())))?;
+        config.seeds.insert(name.0, Seed { sealed: it.sealed, label: it.label, target, codes: it.codes });
+    }
     Ok(config)
 }
 
 /// `countersign.toml, line 7 (ticket): the ticket is damaged`
 fn problem(origin: &str, text: &str, error: &de::Error) -> Problem {
-    let place = error.span().and_then(|span| {
-        let before = text.get(..span.start)?;
-        let line = text.lines().nth(before.matches('\n').count())?;
-        let field = line.split_once('=').map(|(field, _)| field.trim()).filter(|field| !field.is_empty());
-        let number = before.matches('\n').count() + 1;
-        Some(field.map_or_else(|| format!(", line {number}"), |field| format!(", line {number} ({field})")))
-    });
+    let place = error.span().map(|span| place(text, &span)).unwrap_or_default();
     let message = error.message().replace('\n', "; ");
-    Problem::config(format!("{origin}{}: {message}", place.unwrap_or_default()))
-        .hint("correct the line; `countersign pair` and `countersign enroll` write their parts again")
+    Problem::config(format!("{origin}{place}: {message}")).hint(
+        "correct the line (docs/CLI.md has examples); phones and seeds are written again by `countersign pair` and `countersign enroll`",
+    )
+}
+
+/// `, line 7 (ticket)`
+fn place(text: &str, span: &Range<usize>) -> String {
+    let before = text.get(..span.start).unwrap_or_default();
+    let number = before.matches('\n').count() + 1;
+    // An empty file has no lines to name.
+    let Some(line) = text.lines().nth(number - 1) else { return String::new() };
+    let field = line.split_once('=').map(|(field, _)| field.trim_start_matches(['{', '[', ' ', '\t']).trim_end());
+    // The line of a longer list has no field of its own, whatever its text looks like.
+    let is_field =
+        |field: &&str| !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    field.filter(is_field).map_or_else(|| format!(", line {number}"), |field| format!(", line {number} ({field})"))
 }
 
 fn version<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {

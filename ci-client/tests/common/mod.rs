@@ -15,6 +15,7 @@ use countersign_core::{
     pairing::{AwaitP2, PhoneIdentity},
     phone::{Context, Decision, HistoryOutcome, NotSaved, Phone, PhoneOutput, Store},
     relay::{Frame, RelayUrl, Role},
+    request::Artefact,
 };
 use countersign_link::{Clock, Link};
 use rand_core::OsRng;
@@ -27,6 +28,23 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const URI: &str = "otpauth://totp/npm:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=npm&period=15";
+
+/// What tells a program which platform runs it: the tests may run on one.
+pub const PLATFORM_VARIABLES: &[&str] = &[
+    "BITBUCKET_BUILD_NUMBER",
+    "BUILDKITE",
+    "CI",
+    "CIRCLECI",
+    "FORGEJO_ACTIONS",
+    "GITEA_ACTIONS",
+    "GITHUB_ACTIONS",
+    "GITHUB_STEP_SUMMARY",
+    "GITLAB_CI",
+    "JENKINS_URL",
+    "NO_COLOR",
+    "TF_BUILD",
+    "TRAVIS",
+];
 
 /// A relay on a free port, until the test ends.
 pub fn relay() -> RelayUrl {
@@ -56,6 +74,7 @@ enum Job {
     Pair(String, mpsc::Sender<String>),
     Reply(Reply),
     History(mpsc::Sender<Vec<HistoryOutcome>>),
+    Artefact(mpsc::Sender<Option<Option<Artefact>>>),
 }
 
 /// A phone and its human.
@@ -64,7 +83,7 @@ pub struct TestPhone(UnboundedSender<Job>);
 struct NoDisk;
 
 impl Store for NoDisk {
-    fn save(&mut self, _: &[u8]) -> Result<(), NotSaved> {
+    fn save(&mut self, _: &str, _: &[u8]) -> Result<(), NotSaved> {
         Ok(())
     }
 }
@@ -85,6 +104,19 @@ impl TestPhone {
 
     pub fn reply(&self, reply: Reply) {
         self.0.send(Job::Reply(reply)).unwrap();
+    }
+
+    /// What the request that is on its screen says will be published.
+    pub fn artefact(&self) -> Option<Artefact> {
+        for _ in 0..200 {
+            let (sender, receiver) = mpsc::channel();
+            self.0.send(Job::Artefact(sender)).unwrap();
+            if let Some(artefact) = receiver.recv_timeout(PATIENCE).unwrap() {
+                return artefact;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the phone never showed a request");
     }
 
     /// Waits until the last request in the history ended like this.
@@ -140,6 +172,7 @@ async fn live(name: &str, relay: RelayUrl, mut jobs: UnboundedReceiver<Job>) {
                 None => return,
                 Some(Job::Reply(next)) => reply = Some(next),
                 Some(Job::History(sender)) => sender.send(phone.history().iter().map(|entry| entry.outcome).collect()).unwrap(),
+                Some(Job::Artefact(sender)) => sender.send(pending.first().map(|request| request.artefact.clone())).unwrap(),
                 Some(Job::Pair(code, digits)) => {
                     context.now = clock.now();
                     if scan(&mut phone, &relay, &code, &digits, &mut context).await.is_some() {
@@ -225,7 +258,8 @@ impl Program {
     pub fn start_in(folder: &Path, arguments: &[&str], stdin: &str, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for name in ["COUNTERSIGN_KEY", "COUNTERSIGN_KEY_FILE", "COUNTERSIGN_CONFIG", "GITHUB_ACTIONS"] {
+        let own = ["KEY", "KEY_FILE", "CONFIG", "NOTIFY", "SOCKET", "TOKEN"].map(|name| format!("COUNTERSIGN_{name}"));
+        for name in own.iter().map(String::as_str).chain(PLATFORM_VARIABLES.iter().copied()) {
             command.env_remove(name);
         }
         command.envs(environment.iter().copied());

@@ -1,0 +1,85 @@
+//! `countersign serve`
+
+use std::ffi::OsString;
+
+use clap::Args;
+use countersign_core::request::Outcome;
+
+use super::{
+    batch::BatchArgs,
+    listen,
+    request::{RequestArgs, mask_all},
+};
+use crate::{
+    child::Child,
+    codes::http::{HttpEndpoint, URL_VARIABLE},
+    duration::MinLife,
+    problem::Problem,
+    ui::Ui,
+};
+
+/// Asks for codes and gives them to whatever fetches a secret URL on this machine
+///
+/// Each GET gives one fresh code, alone, with status 200; if need be it waits for the next step of time. Everything else has another status and no
+/// body: 410 when no code is left. The URL is in the command's COUNTERSIGN_URL; without a command it is printed, and served until the time
+/// of the codes is over.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  countersign serve npm --codes 3 -- sh -c 'npm publish --otp=\"$(curl -fsS --noproxy \"*\" \"$COUNTERSIGN_URL\")\"'"
+)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    request: RequestArgs,
+    #[command(flatten)]
+    batch: BatchArgs,
+    /// How long a code must still live when it is given, at most 119s
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    min_life: MinLife,
+    /// Port on 127.0.0.1; else a free one
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// The command and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+pub(crate) async fn run(args: ServeArgs, ui: Ui) -> Result<u8, Problem> {
+    // Before anybody is asked.
+    let batch = args.batch.batch(&args.request.seed()?)?;
+    let prepared = args.request.prepare(ui)?;
+    let reuse = prepared.seed.target.reuse;
+    let child = if args.command.is_empty() {
+        ui.check_stdout()?;
+        None
+    } else {
+        Some(Child::without_code(&args.command)?)
+    };
+    let endpoint = HttpEndpoint::bind(args.port, args.min_life.into()).await?;
+    let mut signals = listen()?;
+    let mut answer = prepared.ask(batch, ui, &mut signals).await?;
+    mask_all(ui, &answer);
+    let dispenser = batch.dispenser(&mut answer, reuse, ui);
+    let result = if let Some(mut child) = child {
+        child.set_others([(URL_VARIABLE, OsString::from(endpoint.url()))]);
+        let meanwhile = async {
+            tokio::join!(answer.keep_alive(), endpoint.serve(&dispenser));
+        };
+        child.run(None, &mut signals, meanwhile).await.map(|ran| ran.exit)
+    } else {
+        ui.say("serving codes until their time is over");
+        // The URL is what was asked for.
+        match ui.print(&endpoint.url()) {
+            Err(problem) => Err(problem),
+            Ok(()) => tokio::select! {
+                () = dispenser.over() => Ok(0),
+                () = signals.interrupted() => Err(Problem::interrupted()),
+                () = endpoint.serve(&dispenser) => Ok(0),
+                () = answer.keep_alive() => Ok(0),
+            },
+        }
+    };
+    let handed = dispenser.handed();
+    ui.say(&format!("{handed} of {} codes were handed out", batch.limit));
+    answer.report(if handed > 0 { Outcome::Used } else { Outcome::NotUsed }).await;
+    result
+}

@@ -1,0 +1,116 @@
+//! Questions to the human. Every answer is a line of standard input.
+
+use std::future::Future;
+
+use crate::{
+    input::{self, Echo, read_answer},
+    problem::Problem,
+    signals::Signals,
+    ui::Ui,
+};
+
+/// Longest answer, bytes.
+const MAX_ANSWER: usize = 1024;
+
+/// The one that asks.
+pub(crate) struct Talk {
+    pub(crate) ui: Ui,
+    signals: Signals,
+    /// `--yes`: what would be asked is only said.
+    yes: bool,
+    /// Somebody can be asked.
+    pub(crate) human: bool,
+}
+
+impl Talk {
+    pub(crate) fn new(ui: Ui, signals: Signals, yes: bool) -> Self {
+        Self { ui, signals, yes, human: input::is_terminal() }
+    }
+
+    /// Waits for something that Ctrl-C ends.
+    pub(crate) async fn until_interrupted<T>(&mut self, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+        tokio::select! {
+            result = work => result,
+            () = self.signals.interrupted() => Err(Problem::interrupted()),
+        }
+    }
+
+    /// A line, without blanks around it; it may be empty.
+    pub(crate) async fn line(&mut self, question: &str) -> Result<String, Problem> {
+        if !self.human {
+            return Err(Problem::config(format!("standard input is no terminal, and nobody can answer: {question}"))
+                .hint("give the answer as an option; `countersign setup --help` lists them"));
+        }
+        if self.ui.terminal {
+            self.ui.ask(question);
+        } else {
+            self.ui.say(question);
+        }
+        let answer = tokio::select! {
+            answer = read_answer(MAX_ANSWER, Echo::On) => answer,
+            () = self.signals.interrupted() => return Err(Problem::interrupted()),
+        };
+        let answer = answer.map_err(|error| Problem::config(format!("cannot read the answer: {error}")))?;
+        let answer = answer.ok_or_else(|| Problem::config("standard input ended before the answer"))?;
+        Ok(answer.trim().to_owned())
+    }
+
+    /// Whether to do what `intent` says. Only a clear yes is one.
+    pub(crate) async fn confirm(&mut self, intent: &str) -> Result<bool, Problem> {
+        if self.yes {
+            self.ui.say(intent);
+            return Ok(true);
+        }
+        let answer = self.line(&format!("{intent}; go on? [y/N]")).await?;
+        Ok(is_yes(&answer))
+    }
+
+    /// One of several, by number; an empty answer takes `default`.
+    pub(crate) async fn choose(&mut self, question: &str, options: &[String], default: Option<usize>) -> Result<usize, Problem> {
+        self.ui.say(question);
+        for (number, option) in (1..).zip(options) {
+            self.ui.raw(&format!("  {number}  {option}"));
+        }
+        let ask = match default {
+            Some(default) => format!("which number? [{}]", default + 1),
+            None => "which number?".to_owned(),
+        };
+        loop {
+            let answer = self.line(&ask).await?;
+            if let Some(choice) = parse_choice(&answer, options.len(), default) {
+                return Ok(choice);
+            }
+            self.ui.say(&format!("type a number from 1 to {}", options.len()));
+        }
+    }
+}
+
+fn is_yes(answer: &str) -> bool {
+    answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes")
+}
+
+fn parse_choice(answer: &str, options: usize, default: Option<usize>) -> Option<usize> {
+    if answer.is_empty() {
+        return default;
+    }
+    answer.parse::<usize>().ok()?.checked_sub(1).filter(|choice| *choice < options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_yes_is_yes() {
+        assert!(["y", "Y", "yes", "YES"].iter().all(|answer| is_yes(answer)));
+        assert!(["", "n", "no", "ye", "yes please"].iter().all(|answer| !is_yes(answer)));
+    }
+
+    #[test]
+    fn choices_are_numbers_from_one() {
+        assert_eq!(parse_choice("1", 2, None), Some(0));
+        assert_eq!(parse_choice("", 2, Some(1)), Some(1));
+        assert_eq!(parse_choice("", 2, None), None);
+        assert_eq!((parse_choice("0", 2, Some(0)), parse_choice("3", 2, None), parse_choice("x", 2, None)), (None, None, None));
+    }
+}

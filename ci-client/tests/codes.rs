@@ -1,0 +1,494 @@
+//! Many codes of one approval: what runs inside `exec` and `serve`, and the holder that `approve` leaves.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+mod common;
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use common::{End, Program, Reply, World};
+use countersign_core::phone::HistoryOutcome;
+use rustix::process::Signal;
+
+/// Longest that anything here may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A world whose sockets are in a folder of its own.
+struct Codes {
+    world: World,
+    runtime: tempfile::TempDir,
+}
+
+impl Codes {
+    fn new() -> Self {
+        Self { world: World::enrolled(), runtime: runtime() }
+    }
+
+    fn start(&self, arguments: &[&str]) -> Program {
+        self.start_with(arguments, &[])
+    }
+
+    fn start_with(&self, arguments: &[&str], further: &[(&str, &str)]) -> Program {
+        let runtime = self.runtime.path().to_str().unwrap();
+        let environment = [&[("XDG_RUNTIME_DIR", runtime), ("PROGRAM", env!("CARGO_BIN_EXE_countersign"))], further].concat();
+        Program::start_in(self.world.folder.path(), arguments, "", &environment)
+    }
+
+    /// Runs what nobody has to approve.
+    fn run(&self, arguments: &[&str]) -> End {
+        self.start(arguments).end()
+    }
+
+    fn approved(&self, mut program: Program) -> End {
+        self.world.phone.reply(Reply::Approve(program.number()));
+        program.end()
+    }
+
+    /// `approve` with the key, ended well.
+    fn approve(&self, further: &[&str]) -> End {
+        let end = self.approved(self.start(&[&["approve", "npm", "--key-file", "ci.key"], further].concat()));
+        assert_eq!((end.code, end.stdout.as_str()), (Some(0), ""), "{}", end.stderr);
+        end
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.runtime.path().join("countersign")
+    }
+
+    /// What is left there, folders by name.
+    fn left(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.folder()).map(|entries| entries.map(|entry| entry.unwrap().path()).collect()).unwrap_or_default()
+    }
+
+    /// Waits until nothing is left.
+    fn wait_until_nothing_is_left(&self) {
+        wait_until(|| self.left().is_empty(), || format!("{:?}", self.left()));
+    }
+}
+
+fn runtime() -> tempfile::TempDir {
+    tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap()
+}
+
+/// Looks again and again: for what another process does and does not tell.
+fn wait_until(done: impl Fn() -> bool, state: impl Fn() -> String) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "{}", state());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn is_code(text: &str) -> bool {
+    text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The process that a line names: `... (process 123) ...`
+fn process_in(stderr: &str) -> rustix::process::Pid {
+    let number = stderr.split("(process ").nth(1).unwrap().split(')').next().unwrap();
+    rustix::process::Pid::from_raw(number.parse().unwrap()).unwrap()
+}
+
+fn kill(process: rustix::process::Pid) {
+    rustix::process::kill_process(process, Signal::KILL).unwrap();
+    wait_until(|| is_dead(process), || format!("{process:?} lives"));
+}
+
+/// Gone, or nobody has asked for its exit code yet.
+fn is_dead(process: rustix::process::Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).unwrap_or_default();
+    rustix::process::test_kill_process(process).is_err() || status.contains("State:\tZ")
+}
+
+/// The processes that this one started.
+#[cfg(target_os = "linux")]
+fn children_of(parent: u32) -> Vec<rustix::process::Pid> {
+    let started = |process: &str| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // After the name, which is in brackets: state, parent.
+        let (_, rest) = stat.rsplit_once(')')?;
+        (rest.split_whitespace().nth(1)? == parent.to_string()).then(|| process.parse().ok().and_then(rustix::process::Pid::from_raw))?
+    };
+    fs::read_dir("/proc").unwrap().filter_map(|entry| started(entry.unwrap().file_name().to_str()?)).collect()
+}
+
+/// All files below a folder that hold this text.
+fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files_with(&entry.path(), text));
+        } else if fs::read(entry.path()).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(text)) {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+#[test]
+fn a_command_takes_fresh_codes_and_not_more_than_were_approved() {
+    let codes = Codes::new();
+    // Two at the same moment, then one too many.
+    let script = r#"echo "$COUNTERSIGN_CODE"
+        "$PROGRAM" next npm --min-life 1s > one & "$PROGRAM" next npm --min-life 1s > two & wait
+        cat one two; rm one two; "$PROGRAM" next npm; echo "exit $?""#;
+    let end = codes.approved(codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "3", "--", "sh", "-c", script]));
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let lines: Vec<&str> = end.stdout.lines().collect();
+    assert!(lines.len() == 4 && lines[..3].iter().all(|line| is_code(line)), "{lines:?}\n{}", end.stderr);
+    assert!(lines[0] != lines[1] && lines[1] != lines[2] && lines[0] != lines[2], "{lines:?}");
+    assert_eq!(lines[3], "exit 210");
+    assert!(end.stderr.contains("countersign: all codes of this approval were handed out already\nhint: "), "{}", end.stderr);
+    assert!(lines[..3].iter().all(|code| !end.stderr.contains(code)));
+    assert_eq!(codes.left(), Vec::<PathBuf>::new());
+    codes.world.phone.wait_for(HistoryOutcome::Used);
+}
+
+#[test]
+fn codes_that_a_failing_command_took_are_told_as_used() {
+    let codes = Codes::new();
+    let script = r#"env | grep -c ^COUNTERSIGN_KEY; taken=$("$PROGRAM" next npm --min-life 1s) && exit 9"#;
+    let end = codes.approved(codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "sh", "-c", script]));
+    assert_eq!((end.code, end.stdout.as_str()), (Some(9), "0\n"), "{}", end.stderr);
+    codes.world.phone.wait_for(HistoryOutcome::Used);
+}
+
+#[test]
+fn next_says_what_is_wrong() {
+    let codes = Codes::new();
+    let end = codes.run(&["next", "npm"]);
+    assert_eq!((end.code, end.stdout.as_str()), (Some(207), ""), "{}", end.stderr);
+    assert!(end.stderr.contains("COUNTERSIGN_SOCKET and COUNTERSIGN_TOKEN are not set"), "{}", end.stderr);
+    let gone = [("COUNTERSIGN_SOCKET", "/nobody/is/here"), ("COUNTERSIGN_TOKEN", "x")];
+    let end = codes.start_with(&["next", "npm"], &gone).end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(210), ""), "{}", end.stderr);
+    let script =
+        r#""$PROGRAM" next pypi; echo $?; COUNTERSIGN_TOKEN=x "$PROGRAM" next npm; echo $?; "$PROGRAM" next npm --min-life 30s; echo $?"#;
+    let end = codes.approved(codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "sh", "-c", script]));
+    assert_eq!((end.code, end.stdout.as_str()), (Some(0), "207\n206\n210\n"), "{}", end.stderr);
+    assert!(end.stderr.contains("the codes there are of the seed \"npm\", not \"pypi\""), "{}", end.stderr);
+    assert!(end.stderr.contains("no code of this seed lives that long"), "{}", end.stderr);
+}
+
+#[test]
+fn next_is_interrupted_while_it_waits_and_spends_nothing() {
+    let codes = Codes::new();
+    // Both codes of two steps: the second one is waited for, and the one who waits is killed.
+    let script =
+        r#""$PROGRAM" next npm --min-life 1s & sleep 1; kill -TERM $!; wait $!; echo "exit $?"; "$PROGRAM" next npm --min-life 1s"#;
+    let end = codes.approved(codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "sh", "-c", script]));
+    let lines: Vec<&str> = end.stdout.lines().collect();
+    // If the step began within that second the code was there already.
+    match lines[..] {
+        ["exit 130", code] => assert!(is_code(code), "{}", end.stderr),
+        [code, "exit 0"] => assert!(is_code(code) && end.code == Some(210), "{}", end.stderr),
+        _ => panic!("{lines:?}\n{}", end.stderr),
+    }
+}
+
+#[test]
+fn what_was_approved_is_used_later_without_asking() {
+    let codes = Codes::new();
+    let end = codes.approve(&["--codes", "1", "--for", "1m", "--reason", "release 1.2"]);
+    assert!(end.stderr.contains("countersign: asking pixel for 2 codes (1 min), at most 1 used of npm"), "{}", end.stderr);
+    assert!(end.stderr.contains("countersign: reason: release 1.2 [2 codes (1 min), at most 1 used]"), "{}", end.stderr);
+    // It tells nothing to the phone that it does not know.
+    codes.world.phone.wait_for(HistoryOutcome::Approved);
+    // Nobody else can reach it, and no code is in a file, its arguments or its environment.
+    let [folder] = &codes.left()[..] else { panic!("{:?}", codes.left()) };
+    for path in [&codes.folder(), folder] {
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+    for file in ["s", "address", "lock"] {
+        assert_eq!(fs::metadata(folder.join(file)).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+    }
+    let holder = process_in(&end.stderr);
+    if cfg!(target_os = "linux") {
+        let arguments = fs::read_to_string(format!("/proc/{}/cmdline", holder.as_raw_nonzero())).unwrap();
+        assert!(arguments.ends_with("\0hold\0"), "{arguments:?}");
+    }
+    // No key is needed.
+    let end = codes.run(&["code", "npm"]);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let code = end.stdout.trim();
+    assert!(is_code(code) && end.stdout.lines().count() == 1, "{:?}", end.stdout);
+    assert!(end.stderr.contains("countersign: using what was approved before: the holder of npm (process "), "{}", end.stderr);
+    assert!(end.stderr.contains("has 1 code left for") && !end.stderr.contains("asking"), "{}", end.stderr);
+    assert_eq!(files_with(codes.runtime.path(), code), Vec::<PathBuf>::new());
+    assert_eq!(files_with(codes.world.folder.path(), code), Vec::<PathBuf>::new());
+    // Its codes were all that it lived for.
+    codes.wait_until_nothing_is_left();
+    let end = codes.run(&["code", "npm", "--no-ask"]);
+    assert_eq!((end.code, end.stdout.as_str()), (Some(210), ""), "{}", end.stderr);
+    let end = codes.approved(codes.start(&["code", "npm", "--key-file", "ci.key"]));
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+}
+
+#[test]
+fn exec_uses_the_holder_and_lets_its_command_do_so() {
+    let codes = Codes::new();
+    codes.approve(&["--codes", "2", "--for", "2m"]);
+    let script = r#"echo "$NPM_CONFIG_OTP"; "$PROGRAM" next npm --min-life 1s; "$PROGRAM" next npm; exit $?"#;
+    let end = codes.run(&["exec", "npm", "--", "sh", "-c", script]);
+    let lines: Vec<&str> = end.stdout.lines().collect();
+    assert!(lines.len() == 2 && lines[0] != lines[1] && lines.iter().all(|line| is_code(line)), "{lines:?}\n{}", end.stderr);
+    assert_eq!(end.code, Some(210), "{}", end.stderr);
+    codes.wait_until_nothing_is_left();
+}
+
+#[test]
+fn fresh_asks_although_there_is_a_holder() {
+    let codes = Codes::new();
+    codes.approve(&["--codes", "1", "--for", "1m"]);
+    let mut program = codes.start(&["exec", "npm", "--key-file", "ci.key", "--fresh", "--", "sh", "-c", "exit 3"]);
+    codes.world.phone.reply(Reply::Approve(program.number()));
+    // The steps before are those of the holder, which has its codes still.
+    program.line("countersign: the code is of the next step of time: waiting");
+    let end = codes.run(&["close", "npm"]);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert!(end.stderr.contains("countersign: the holder of npm has ended"), "{}", end.stderr);
+    assert_eq!(codes.left(), Vec::<PathBuf>::new());
+    let end = codes.run(&["close", "npm"]);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert!(end.stderr.contains("countersign: there is no holder of npm"), "{}", end.stderr);
+    assert_eq!(program.end().code, Some(3));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_holder_keeps_no_file_of_its_starter_open() {
+    let codes = Codes::new();
+    let path = codes.world.folder.path().join("foreign");
+    let foreign = fs::File::create(&path).unwrap();
+    rustix::io::fcntl_setfd(&foreign, rustix::io::FdFlags::empty()).unwrap();
+    let holder = process_in(&codes.approve(&[]).stderr);
+    let open = |process: &str| {
+        let files = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+        files.flatten().filter_map(|file| fs::read_link(file.path()).ok()).collect::<Vec<_>>()
+    };
+    assert!(open("self").contains(&path), "what is to be closed must be open");
+    let kept = open(&holder.as_raw_nonzero().to_string());
+    assert!(!kept.is_empty() && !kept.contains(&path), "{kept:?}");
+}
+
+#[test]
+fn a_holder_that_was_stopped_holds_up_nobody() {
+    let codes = Codes::new();
+    let holder = process_in(&codes.approve(&["--codes", "2"]).stderr);
+    rustix::process::kill_process(holder, Signal::STOP).unwrap();
+    let end = codes.run(&["code", "npm", "--no-ask"]);
+    assert_eq!((end.code, end.stdout.as_str()), (Some(210), ""), "{}", end.stderr);
+    assert!(end.stderr.contains("the holder of npm does not answer"), "{}", end.stderr);
+    // A signal ends who waits for its end.
+    let waiting = codes.start(&["approve", "npm", "--key-file", "ci.key", "--replace"]);
+    std::thread::sleep(Duration::from_secs(1));
+    waiting.signal(Signal::TERM);
+    assert_eq!(waiting.end().code, Some(130));
+    let end = codes.run(&["close", "npm"]);
+    assert_eq!(end.code, Some(211), "{}", end.stderr);
+    assert!(end.stderr.contains("the holder of npm does not end\nhint: kill its process"), "{}", end.stderr);
+    kill(holder);
+    assert_eq!(codes.run(&["close", "npm"]).code, Some(0));
+}
+
+#[test]
+fn one_holder_for_a_seed() {
+    let codes = Codes::new();
+    let first = process_in(&codes.approve(&["--codes", "2"]).stderr);
+    let end = codes.run(&["approve", "npm", "--key-file", "ci.key", "--codes", "2"]);
+    assert_eq!((end.code, end.stdout.as_str()), (Some(211), ""), "{}", end.stderr);
+    assert!(end.stderr.contains("countersign: there is a holder for npm already; nobody was asked\nhint: "), "{}", end.stderr);
+    assert!(!is_dead(first));
+    let second = process_in(&codes.approve(&["--codes", "2", "--replace"]).stderr);
+    assert!(is_dead(first) && !is_dead(second));
+    assert_eq!(codes.left().len(), 1);
+    rustix::process::kill_process(second, Signal::TERM).unwrap();
+    codes.wait_until_nothing_is_left();
+    // One that still waits for its approval is in the way too.
+    let mut waiting = codes.start(&["approve", "npm", "--key-file", "ci.key"]);
+    waiting.number();
+    for arguments in
+        [&["approve", "npm", "--key-file", "ci.key"][..], &["approve", "npm", "--key-file", "ci.key", "--replace"], &["close", "npm"]]
+    {
+        let end = codes.run(arguments);
+        assert_eq!((end.code, end.stdout.as_str()), (Some(211), ""), "{}", end.stderr);
+    }
+    waiting.signal(Signal::TERM);
+    assert_eq!(waiting.end().code, Some(130));
+    codes.wait_until_nothing_is_left();
+}
+
+#[test]
+fn a_killed_approve_leaves_no_holder() {
+    let codes = Codes::new();
+    let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key", "--codes", "2"]);
+    program.number();
+    assert_eq!(codes.left().len(), 1);
+    program.signal(Signal::KILL);
+    assert_eq!(program.end().code, None);
+    codes.wait_until_nothing_is_left();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_holder_that_is_killed_before_the_approval_is_told() {
+    let codes = Codes::new();
+    let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key", "--codes", "2"]);
+    let number = program.number();
+    let [holder] = children_of(program.child.id())[..] else { panic!("{:?}", children_of(program.child.id())) };
+    kill(holder);
+    codes.world.phone.reply(Reply::Approve(number));
+    let end = program.end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(207), ""), "{}", end.stderr);
+    assert!(end.stderr.contains("countersign: the holder for npm ended, or does not answer\nhint: "), "{}", end.stderr);
+    codes.world.phone.wait_for(HistoryOutcome::NotUsed);
+    // The next one cleans up.
+    codes.approve(&["--codes", "1"]);
+    assert_eq!(codes.left().len(), 1);
+    let end = codes.run(&["close", "npm"]);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+}
+
+#[test]
+fn a_denied_approve_leaves_no_holder() {
+    let codes = Codes::new();
+    let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key"]);
+    program.number();
+    codes.world.phone.reply(Reply::Deny("no"));
+    assert_eq!(program.end().code, Some(200));
+    codes.wait_until_nothing_is_left();
+}
+
+#[test]
+fn a_killed_holder_takes_its_codes_with_it() {
+    let codes = Codes::new();
+    let end = codes.approve(&["--codes", "1"]);
+    let before = codes.left();
+    kill(process_in(&end.stderr));
+    // What it left is in a folder that nobody else can enter, and there is no code in it.
+    assert_eq!(codes.left(), before);
+    let mut names: Vec<_> = fs::read_dir(&before[0]).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["address", "lock", "s"]);
+    let address = fs::read_to_string(before[0].join("address")).unwrap();
+    assert!(address.len() < 250 && !address.contains("code"), "{address}");
+    let end = codes.run(&["code", "npm", "--no-ask"]);
+    assert_eq!((end.code, end.stdout.as_str()), (Some(210), ""), "{}", end.stderr);
+    assert!(end.stderr.contains("countersign: the holder of npm is gone: it was killed, and its codes with it"), "{}", end.stderr);
+    // Others ask, and the next holder cleans up.
+    let end = codes.approved(codes.start(&["code", "npm", "--key-file", "ci.key"]));
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    codes.approve(&["--codes", "1"]);
+    assert_eq!(codes.left(), before);
+    assert_eq!(codes.run(&["code", "npm"]).code, Some(0));
+    codes.wait_until_nothing_is_left();
+}
+
+#[test]
+fn a_killed_exec_leaves_a_socket_that_nobody_can_use_and_the_next_one_removes() {
+    let codes = Codes::new();
+    let script = r#"echo "$COUNTERSIGN_CODE $COUNTERSIGN_SOCKET $COUNTERSIGN_TOKEN"; read end"#;
+    let mut program = codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "sh", "-c", script]);
+    codes.world.phone.reply(Reply::Approve(program.number()));
+    let mut line = String::new();
+    BufReader::new(program.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let [code, socket, token] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
+    program.signal(Signal::KILL);
+    program.child.wait().unwrap();
+    assert_eq!(fs::metadata(Path::new(socket).parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(files_with(codes.runtime.path(), code), Vec::<PathBuf>::new());
+    let end = codes.start_with(&["next", "npm"], &[("COUNTERSIGN_SOCKET", socket), ("COUNTERSIGN_TOKEN", token)]).end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(210), ""), "{}", end.stderr);
+    let mut program = codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "true"]);
+    program.number();
+    assert!(!Path::new(socket).exists() && codes.left().len() == 1);
+    program.signal(Signal::INT);
+    assert_eq!(program.end().code, Some(130));
+    assert_eq!(codes.left(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn folders_that_do_not_do_are_told_before_anybody_is_asked() {
+    let codes = Codes::new();
+    let deep = codes.runtime.path().join("x".repeat(90));
+    fs::DirBuilder::new().mode(0o700).create(&deep).unwrap();
+    let (open, file) = (runtime(), runtime());
+    fs::create_dir(open.path().join("countersign")).unwrap();
+    fs::set_permissions(open.path().join("countersign"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(file.path().join("countersign"), "").unwrap();
+    for (runtime, words) in [
+        (deep.as_path(), "countersign: the path of the private socket is too long ("),
+        (open.path(), "is not a folder of this user alone: others could take codes there"),
+        (file.path(), "is not a folder of this user alone: others could take codes there"),
+    ] {
+        let environment = [("XDG_RUNTIME_DIR", runtime.to_str().unwrap())];
+        for arguments in
+            [&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "true"][..], &["approve", "npm", "--key-file", "ci.key"]]
+        {
+            let end = codes.start_with(arguments, &environment).end();
+            assert_eq!((end.code, end.stdout.as_str()), (Some(207), ""), "{}", end.stderr);
+            assert!(end.stderr.contains(words) && end.stderr.contains("hint: ") && !end.stderr.contains("asking"), "{}", end.stderr);
+        }
+        // Who needs no socket is not held up.
+        let end = codes.approved(codes.start_with(&["exec", "npm", "--key-file", "ci.key", "--", "true"], &environment));
+        assert_eq!(end.code, Some(0), "{}", end.stderr);
+    }
+}
+
+/// Sends a GET and gives status and body.
+fn get(url: &str) -> (String, String) {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
+}
+
+#[test]
+fn a_url_gives_codes() {
+    let codes = Codes::new();
+    let mut program = codes.start(&["serve", "npm", "--key-file", "ci.key", "--codes", "1", "--for", "1m", "--min-life", "1s"]);
+    codes.world.phone.reply(Reply::Approve(program.number()));
+    let mut url = String::new();
+    BufReader::new(program.child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    let url = url.trim();
+    assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+    assert_eq!(get(&url[..url.len() - 1]), ("404".into(), String::new()));
+    let (status, body) = get(url);
+    assert!(status == "200" && is_code(body.strip_suffix('\n').unwrap()), "{status} {body:?}");
+    assert_eq!(get(url), ("410".into(), String::new()));
+    program.signal(Signal::TERM);
+    program.says("countersign: 1 of 1 codes were handed out");
+    assert_eq!(program.child.wait().unwrap().code(), Some(130));
+    codes.world.phone.wait_for(HistoryOutcome::Used);
+}
+
+#[test]
+fn serve_runs_a_command_and_passes_its_exit_code_on() {
+    let codes = Codes::new();
+    let script = r#"test -z "${COUNTERSIGN_CODE+x}" && echo "$COUNTERSIGN_URL"; exit 7"#;
+    let end = codes.approved(codes.start(&["serve", "npm", "--key-file", "ci.key", "--", "sh", "-c", script]));
+    assert_eq!(end.code, Some(7), "{}", end.stderr);
+    assert!(end.stdout.starts_with("http://127.0.0.1:"), "{}", end.stdout);
+    assert!(TcpStream::connect(end.stdout.strip_prefix("http://").unwrap().split('/').next().unwrap()).is_err());
+    codes.world.phone.wait_for(HistoryOutcome::NotUsed);
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_before_anybody_is_asked() {
+    let codes = Codes::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let end = codes.run(&["serve", "npm", "--key-file", "ci.key", "--port", &port]);
+    assert_eq!((end.code, end.stdout.as_str()), (Some(211), ""), "{}", end.stderr);
+    assert!(end.stderr.contains("is taken by another process; nobody was asked"), "{}", end.stderr);
+}

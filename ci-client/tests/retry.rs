@@ -1,0 +1,114 @@
+//! A command whose code was refused: how often it runs, with which codes, and who is asked.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+mod common;
+
+use std::fs;
+
+use common::{End, Program, Reply, World};
+use countersign_core::phone::HistoryOutcome;
+
+/// Exit code 3 says that the code was refused, 4 that there were too many attempts.
+const TARGET: &str = "
+[target.fussy]
+about = \"says by its exit code what is wrong\"
+min_life = 1
+retry = true
+wrong = [{ exit = [3] }]
+limited = [{ exit = [4] }]
+";
+
+/// Prints the code and ends with the next of its arguments, for each run another one.
+const SCRIPT: &str = r#"echo "$COUNTERSIGN_CODE"; echo >> runs; run=$(wc -l < runs); shift $((run - 1)); exit "$1""#;
+
+struct Fussy(World);
+
+impl Fussy {
+    fn new() -> Self {
+        let world = World::enrolled();
+        let config = fs::read_to_string(world.config()).unwrap().replace("target = \"npm\"", "target = \"fussy\"");
+        assert!(config.contains("target = \"fussy\""), "{config}");
+        fs::write(world.config(), config + TARGET).unwrap();
+        Self(world)
+    }
+
+    /// `exec` with a command that ends with these codes, one after the other.
+    fn start(&self, options: &[&str], exits: &[&str]) -> Program {
+        self.0.start(&[&["exec", "npm", "--key-file", "ci.key"], options, &["--", "sh", "-c", SCRIPT, "sh"], exits].concat(), "")
+    }
+
+    fn approve(&self, program: &mut Program) {
+        self.0.phone.reply(Reply::Approve(program.number()));
+    }
+}
+
+/// The codes of the runs, all different.
+fn codes(end: &End, runs: usize) {
+    let lines: Vec<&str> = end.stdout.lines().collect();
+    let mut different = lines.clone();
+    different.sort_unstable();
+    different.dedup();
+    assert!(lines.len() == runs && different.len() == runs && lines.iter().all(|line| line.len() == 6), "{lines:?}\n{}", end.stderr);
+}
+
+fn numbers(end: &End) -> usize {
+    end.stderr.matches("match number").count()
+}
+
+#[test]
+fn within_what_was_approved_it_runs_again_with_another_code() {
+    let fussy = Fussy::new();
+    let mut program = fussy.start(&["--codes", "2"], &["3", "0"]);
+    fussy.approve(&mut program);
+    let end = program.end();
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    codes(&end, 2);
+    assert_eq!(numbers(&end), 1, "{}", end.stderr);
+    fussy.0.phone.wait_for(HistoryOutcome::Used);
+}
+
+#[test]
+fn then_it_asks_once_more_and_gives_up() {
+    let fussy = Fussy::new();
+    let mut program = fussy.start(&[], &["3", "3", "0"]);
+    fussy.approve(&mut program);
+    fussy.approve(&mut program);
+    let end = program.end();
+    assert_eq!(end.code, Some(3), "{}", end.stderr);
+    codes(&end, 2);
+    assert_eq!(numbers(&end), 2, "{}", end.stderr);
+    fussy.0.phone.wait_for(HistoryOutcome::Rejected);
+}
+
+#[test]
+fn a_denied_second_approval_leaves_the_exit_code_of_the_command() {
+    let fussy = Fussy::new();
+    let mut program = fussy.start(&[], &["3", "0"]);
+    fussy.approve(&mut program);
+    program.number();
+    fussy.0.phone.reply(Reply::Deny("enough"));
+    let end = program.end();
+    assert_eq!(end.code, Some(3), "{}", end.stderr);
+    codes(&end, 1);
+    assert!(end.stderr.contains("denied the request: enough"), "{}", end.stderr);
+}
+
+#[test]
+fn what_must_not_run_twice_does_not() {
+    let fussy = Fussy::new();
+    for (options, exits, code) in [
+        (&["--codes", "2", "--no-retry"][..], ["3", "0"], 3),
+        (&["--codes", "2"], ["4", "0"], 4),
+        (&["--codes", "2"], ["5", "0"], 5),
+        (&["--codes", "2"], ["0", "0"], 0),
+    ] {
+        let _ = fs::remove_file(fussy.0.folder.path().join("runs"));
+        let mut program = fussy.start(options, &exits);
+        fussy.approve(&mut program);
+        let end = program.end();
+        assert_eq!(end.code, Some(code), "{}", end.stderr);
+        codes(&end, 1);
+        assert_eq!(numbers(&end), 1, "{}", end.stderr);
+    }
+}
