@@ -106,11 +106,12 @@ const THREADS: [&[&str]; 3] = [&["job"], &["relay"], &["countersign", "human"]];
 async fn approvals(mut demo: Embedded) -> (Duration, [Duration; 3]) {
     let (shown, numbers): (_, Receiver<MatchNumber>) = channel();
     let (phone, mut events) = (demo.phone.clone(), std::mem::replace(&mut demo.events, unbounded_channel().1));
+    let threads = tokio::runtime::Handle::current();
     let human = move || {
         while let Ok(number) = numbers.recv() {
-            while !matches!(events.blocking_recv().unwrap(), Event::Asked { .. }) {}
+            while !matches!(events.blocking_recv().unwrap(), Event::RequestArrived { .. }) {}
             let request = phone.pending().unwrap().remove(0);
-            phone.approve(request.id, number.digits().to_owned(), None, true, None).unwrap();
+            threads.block_on(phone.approve(request.id, number.digits().to_owned(), None, true, None)).unwrap();
         }
     };
     std::thread::Builder::new().name("human".into()).spawn(human).unwrap();
@@ -118,7 +119,7 @@ async fn approvals(mut demo: Embedded) -> (Duration, [Duration; 3]) {
     for run in 0..RUNS {
         // A seed of its own for each: one seed gives one code a step.
         let secret = data_encoding::BASE32_NOPAD.encode(&[u8::try_from(run).unwrap(); 20]);
-        let sealed = demo.enroll(&format!("otpauth://totp/bench?secret={secret}")).unwrap();
+        let sealed = demo.enroll(&format!("otpauth://totp/bench?secret={secret}")).await.unwrap();
         let asked = Ask { sealed: Some(sealed), ..Ask::new(Operation::Code, 60_000) };
         let before = THREADS.map(cpu);
         let start = Instant::now();

@@ -136,7 +136,7 @@ def check_pairing(p):
 def check_request(r, kept, phone_secret, unlock):
     now, seed_file = r["phone_now"], bytes.fromhex(r["sealed"])
     session = request.Session(kept, repeated(0x40)(16), bytes.fromhex(r["ci_ephemeral"]))
-    body = request.request(session.request_id, now, seed_file, 2, "npm", "release 1.2")
+    body = request.request(session.request_id, now, seed_file, 2, "npm", "release 1.2", min_life=20)
     same("Request", lambda: body, r["request_cbor"])
     case("Request, read and written", lambda: cbor.encode(cbor.decode(body)) == body)
     same("padded length", lambda: len(pad(body, request.REQUEST)), r["request_padded_length"])
@@ -158,7 +158,7 @@ def check_request(r, kept, phone_secret, unlock):
     same("resume tag", session.resume_tag, r["resume_tag"])
     same("resume tail", session.resume_tail, r["resume_tail"])
     seed = otp.Otpauth(r["otpauth"])
-    steps = otp.issue(now, seed.period, None, 2)
+    steps = otp.issue(now, seed.period, None, 2, 20)
     codes = [[step, otp.hotp(seed.secret, step, seed.digits, seed.algorithm)] for step in steps]
     same("codes", lambda: codes, r["codes"])
     seed_id = repeated(0x32)(16)

@@ -144,7 +144,7 @@ class Phone:
         if typed.startswith("deny"):
             result |= {"status": "denied", "reason": typed[5:]}
         elif typed == keys.number(h, "match", 6):
-            steps = otp.issue(now, seed.period, self.state["last_step"], request["codes"])
+            steps = otp.issue(now, seed.period, self.state["last_step"], request["codes"], request["min_life"])
             self.state["last_step"] = steps[-1]
             self.path.write_text(json.dumps(self.state), encoding="utf-8")
             seed_id = b"s" * 16

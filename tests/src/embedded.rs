@@ -1,6 +1,7 @@
 //! Relay, phone and job in one process, over real loopback sockets: for the demo and the benchmark.
 
 use std::{
+    collections::HashMap,
     future::{Future, pending},
     io,
     sync::{Arc, Mutex},
@@ -12,7 +13,8 @@ use countersign::{
 };
 use countersign_core::{pairing::PairingCode, relay::RelayUrl, seed::SealedSeed};
 use countersign_mobile::{
-    Authenticator, Event, Keychain, KeychainError, LinkState, Observer, ObserverError, PairingUi, Storage, StorageError,
+    Authenticator, Connection, Event, Keychain, KeychainError, LinkState, Observer, ObserverError, PairingUi, SeedImport, Storage,
+    StorageError,
 };
 use countersign_relay::{Config, Relay};
 use data_encoding::BASE64URL_NOPAD;
@@ -41,12 +43,14 @@ impl Embedded {
     pub async fn start() -> Self {
         let url = start_relay().await;
         let (told, mut events) = unbounded_channel();
-        let phone =
-            Authenticator::create("demo phone".into(), Arc::<Memory>::default(), Arc::<Keys>::default(), Arc::new(Told(told))).unwrap();
+        let (storage, keychain) = (Arc::<Memory>::default(), Arc::<Keys>::default());
+        let phone = Authenticator::create("demo phone".into(), storage, keychain, Arc::new(Told(told))).await.unwrap();
         let mut laptop = Laptop { phone: Arc::clone(&phone), digits: None };
         let paired = pair(&url, "demo job", &mut laptop).await.unwrap();
-        phone.start().unwrap();
-        while !matches!(events.recv().await, Some(Event::Link { state: LinkState::Connected, .. })) {}
+        phone.connect().await.unwrap();
+        while !matches!(events.recv().await, Some(Event::ConnectionChanged { connection: Connection { state: LinkState::Connected, .. } }))
+        {
+        }
         Self { phone, pairing: paired.pairing, key: paired.key.to_text(), events }
     }
 
@@ -54,9 +58,9 @@ impl Embedded {
     ///
     /// # Errors
     /// What the phone says about the URI.
-    pub fn enroll(&self, uri: &str) -> Result<SealedSeed, countersign_mobile::AuthenticatorError> {
-        let enrolled = self.phone.enroll(uri.to_owned(), Vec::new())?;
-        let bytes = BASE64URL_NOPAD.decode(enrolled.sealed.as_bytes()).unwrap();
+    pub async fn enroll(&self, uri: &str) -> Result<SealedSeed, countersign_mobile::AuthenticatorError> {
+        let enrolled = self.phone.enroll(SeedImport::from_text(uri.to_owned())?, vec![0], Vec::new()).await?;
+        let bytes = BASE64URL_NOPAD.decode(enrolled[0].sealed.as_bytes()).unwrap();
         Ok(SealedSeed::parse(bytes).unwrap())
     }
 
@@ -94,7 +98,7 @@ impl PairUi for Laptop {
         let (phone, text) = (Arc::clone(&self.phone), code.to_text().to_string());
         let (shown, digits) = oneshot::channel();
         self.digits = Some(digits);
-        std::thread::spawn(move || phone.pair(text, Arc::new(Screen(Mutex::new(Some(shown))))));
+        tokio::spawn(async move { phone.pair(text, Arc::new(Screen(Mutex::new(Some(shown))))).await });
     }
 
     fn read_digits(&mut self, _: &str) -> impl Future<Output = io::Result<String>> + Send {
@@ -112,45 +116,42 @@ impl PairingUi for Screen {
     }
 }
 
-/// Keeps the state in memory.
+/// Keeps blobs in memory.
 #[derive(Default)]
-struct Memory(Mutex<Option<Vec<u8>>>);
+struct Memory(Mutex<HashMap<String, Vec<u8>>>);
 
 impl Storage for Memory {
-    fn load(&self) -> Result<Option<Vec<u8>>, StorageError> {
-        Ok(self.0.lock().unwrap().clone())
+    fn load(&self, name: String) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.0.lock().unwrap().get(&name).cloned())
     }
 
-    fn save(&self, state: Vec<u8>) -> Result<(), StorageError> {
-        *self.0.lock().unwrap() = Some(state);
+    fn save(&self, name: String, bytes: Vec<u8>) -> Result<(), StorageError> {
+        self.0.lock().unwrap().insert(name, bytes);
         Ok(())
     }
 }
 
 /// Keeps the roots in memory and unlocks without asking: only for throw-away phones.
 #[derive(Default)]
-struct Keys {
-    device: Mutex<Option<Vec<u8>>>,
-    unlock: Mutex<Option<Vec<u8>>>,
-}
+struct Keys(Mutex<HashMap<String, Vec<u8>>>);
 
+#[async_trait::async_trait]
 impl Keychain for Keys {
-    fn load_device_root(&self) -> Result<Option<Vec<u8>>, KeychainError> {
-        Ok(self.device.lock().unwrap().clone())
+    fn load(&self, name: String) -> Result<Option<Vec<u8>>, KeychainError> {
+        Ok(self.0.lock().unwrap().get(&name).cloned())
     }
 
-    fn store_device_root(&self, root: Vec<u8>) -> Result<(), KeychainError> {
-        *self.device.lock().unwrap() = Some(root);
+    fn store(&self, name: String, secret: Vec<u8>) -> Result<(), KeychainError> {
+        self.0.lock().unwrap().insert(name, secret);
         Ok(())
     }
 
-    fn store_unlock_root(&self, root: Vec<u8>) -> Result<(), KeychainError> {
-        *self.unlock.lock().unwrap() = Some(root);
-        Ok(())
+    async fn protect(&self, name: String, secret: Vec<u8>, _: String) -> Result<(), KeychainError> {
+        self.store(name, secret)
     }
 
-    fn unlock(&self, _: String) -> Result<Vec<u8>, KeychainError> {
-        self.unlock.lock().unwrap().clone().ok_or(KeychainError::Cancelled)
+    async fn unlock(&self, name: String, _: String) -> Result<Vec<u8>, KeychainError> {
+        self.load(name)?.ok_or(KeychainError::Cancelled)
     }
 }
 

@@ -11,14 +11,18 @@ use std::{
 use age::secrecy::SecretString;
 use countersign_core::{
     keys::{DeviceRoot, UnlockRoot},
-    otp::parse_otpauth,
+    otp::{compute, parse_otpauth},
 };
 use countersign_tests::process::{Running, Setting, URI};
 
 /// Everything a process can write to.
 fn dump(process: &Running) -> Vec<Vec<u8>> {
-    let maps = fs::read_to_string(format!("/proc/{}/maps", process.id())).unwrap();
-    let mut memory = File::open(format!("/proc/{}/mem", process.id())).unwrap_or_else(|error| panic!("{error}: this test needs root"));
+    dump_of(process.id())
+}
+
+fn dump_of(process: u32) -> Vec<Vec<u8>> {
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    let mut memory = File::open(format!("/proc/{process}/mem")).unwrap_or_else(|error| panic!("{error}: this test needs root"));
     let mut regions = Vec::new();
     for line in maps.lines().filter(|line| line.split_whitespace().nth(1).is_some_and(|rights| rights.starts_with("rw"))) {
         let (start, end) = line.split_whitespace().next().unwrap().split_once('-').unwrap();
@@ -79,4 +83,39 @@ fn after_an_approval_the_phone_has_forgotten_the_seed_and_its_key() {
     }
     job.say("");
     assert_eq!(job.end().code(), 0);
+}
+
+#[test]
+fn a_holder_forgets_what_it_handed_out() {
+    // Eight digits are in no memory by chance.
+    let uri = URI.replace("digits=6", "digits=8");
+    let setting = Setting::paired();
+    setting.enroll("npm", &uri);
+    let mut phone = setting.phone.run(&["run", "--once"]);
+    let mut job = setting.client(&["approve", "npm", "--codes", "3"]);
+    let number = job.match_number();
+    setting.phone.approve_batch(&mut phone, &number);
+    let job = job.end();
+    assert_eq!(job.code(), 0, "{job:?}");
+    let holder: u32 = job.stderr.split("(process ").nth(1).unwrap().split(')').next().unwrap().parse().unwrap();
+    let taken = setting.client(&["code", "npm"]).end();
+    assert_eq!(taken.code(), 0, "{taken:?}");
+    let taken = taken.stdout.trim();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let otpauth = parse_otpauth(&uri).unwrap();
+    // What is looked for has to be in clear here.
+    let code = |step: u64| compute(&otpauth, step).expose().to_owned();
+    let step = (now / 30 - 2..=now / 30 + 2).find(|step| code(*step) == taken).unwrap();
+    let memory = dump_of(holder);
+    // The search finds what is there: the code after it is still to be had.
+    assert!(holds(&memory, code(step + 1).as_bytes()), "the search itself does not work");
+    // It wipes the code once it has written it, which the other side may have read before.
+    let forgotten = (0..50).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        !holds(&dump_of(holder), taken.as_bytes())
+    });
+    assert!(forgotten, "the code is in the holder's memory");
+    let environment = fs::read(format!("/proc/{holder}/environ")).unwrap();
+    assert!(!holds(&[environment], b"COUNTERSIGN"));
+    assert_eq!(setting.client(&["close", "npm"]).end().code(), 0);
 }

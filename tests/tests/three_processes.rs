@@ -87,12 +87,7 @@ fn a_batch_gives_one_code_per_step() {
     let mut job = setting.client(&["code", "npm", "--codes", "2"]);
     let mut phone = setting.phone.run(&["run", "--once"]);
     let number = job.match_number();
-    phone.wait_for("number");
-    phone.say(&number);
-    phone.wait_for("how many codes");
-    phone.say("");
-    phone.wait_for("passphrase");
-    phone.say(setting.phone.passphrase());
+    setting.phone.approve_batch(&mut phone, &number);
     let ended = job.end();
     let codes: Vec<&str> = ended.stdout.lines().collect();
     assert_eq!(codes.len(), 2, "{ended:?}");
@@ -265,8 +260,8 @@ fn a_phone_that_can_not_save_gives_nothing_out_until_it_can() {
     let mut phone = setting.phone.run(&["run", "--once"]);
     let number = job.match_number();
     phone.wait_for("number");
-    // Nothing can replace the state file while a folder that is not empty has its name.
-    let state = setting.phone.path().join("state").join("state");
+    // Nothing can replace a file while a folder that is not empty has its name. Which steps are burnt is written first.
+    let state = setting.phone.path().join("state").join("state-seeds");
     let kept = std::fs::read(&state).unwrap();
     std::fs::remove_file(&state).unwrap();
     std::fs::create_dir(&state).unwrap();

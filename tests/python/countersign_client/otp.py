@@ -18,13 +18,13 @@ def hotp(secret: bytes, step: int, digits: int, algorithm: str) -> str:
     return str((int.from_bytes(mac[at:at + 4], "big") & 0x7FFFFFFF) % 10**digits).zfill(digits)
 
 
-def issue(now: int, period: int, last, count: int) -> range:
+def issue(now: int, period: int, last, count: int, min_life: int = 0) -> range:
     if not 1 <= count <= MAX_BATCH:
         raise ProtocolError("count")
     current = now // period
     if (current + MAX_BATCH + 2) * period >= 2**64:
         raise ProtocolError("clock")
-    first = current + 1 if (current + 1) * period - now < MIN_LIFE else current
+    first = current + 1 if (current + 1) * period - now < max(MIN_LIFE, min_life) else current
     if last is not None:
         first = max(first, last + 1)
     if first > current + MAX_BATCH:

@@ -15,7 +15,7 @@ from .relay import Closed, Lost, Relay
 
 SUITE = b"\x01"
 REQUEST, ACK, CONFIRM, RESULT, OUTCOME = (4096, 8192, 12224), (256,), (64, 2048), (64, 256, 1024, 4096), (64,)
-MAX_BATCH, MAX_TTL, DEFAULT_TTL, WAIT_REFRESH, BUSY_RETRY, LOST_RETRY, ACK_TIMEOUT = 20, 600, 300, 25, 5, 2, 30
+MAX_BATCH, MAX_MIN_LIFE, MAX_TTL, DEFAULT_TTL, WAIT_REFRESH, BUSY_RETRY, LOST_RETRY, ACK_TIMEOUT = 20, 120, 600, 300, 25, 5, 2, 30
 HINTS = ("platform", "repository", "reference", "commit", "workflow", "run_url", "actor")
 STATES = ("ok", "busy", "clock", "unknown_seed", "policy", "malformed")
 STATUSES = ("approved", "denied", "expired", "wrong_number", "policy", "busy", "failed")
@@ -24,12 +24,12 @@ CANCELS = ("interrupted", "superseded", "expired", "shutdown")
 
 
 def request(request_id: bytes, created_at: int, sealed: bytes, codes: int, seed_name: str, reason: str, *,
-            ttl=DEFAULT_TTL, hints=None, artefact=None) -> bytes:
+            min_life=0, ttl=DEFAULT_TTL, hints=None, artefact=None) -> bytes:
     """The body of a request for codes."""
-    require(1 <= codes <= MAX_BATCH and 1 <= ttl <= MAX_TTL)
+    require(1 <= codes <= MAX_BATCH and 1 <= ttl <= MAX_TTL and 0 <= min_life <= MAX_MIN_LIFE)
     return cbor.encode({
         "v": 1, "request_id": request_id, "created_at": created_at, "ttl": ttl, "operation": "code", "sealed": sealed,
-        "codes": codes, "seed_name": keys.clean(seed_name, keys.MAX_NAME),
+        "codes": codes, "min_life": min_life, "seed_name": keys.clean(seed_name, keys.MAX_NAME),
         "reason": keys.clean(reason, keys.MAX_REASON), "artefact": artefact,
         "hints": {k: (hints or {}).get(k) for k in HINTS}, "token": b""})
 

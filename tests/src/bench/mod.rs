@@ -4,6 +4,7 @@
 //! [`serve_tcp`] and [`serve_relay`] run in. How it is measured, and why so: docs/PERFORMANCE.md.
 
 mod certificate;
+mod cluster;
 mod cores;
 mod ends;
 mod heartbeat;
@@ -22,6 +23,7 @@ mod tcp_relay;
 mod usage;
 mod wire;
 
+pub use cluster::{Figures, measure as measure_cluster, serve as serve_cluster};
 pub use cores::Cores;
 pub use heartbeat::Heartbeat;
 pub use idle::Idle;

@@ -5,13 +5,15 @@ use std::time::Duration;
 use super::server::Subject;
 
 /// A group of figures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Row {
     /// Resident memory of a connection that does nothing.
     Idle,
-    /// 4 KiB round trips through 64 circuits.
+    /// 4 KiB round trips a second through 64 circuits.
+    #[value(name = "rt4k")]
     RoundTrips,
-    /// 1 KiB round trips on one circuit.
+    /// Median of a 1 KiB round trip on one circuit.
+    #[value(name = "p50")]
     Latency,
     /// Whole opens a second.
     Opens,

@@ -14,7 +14,7 @@ use super::{certificate::Certificate, cores::Cores, net::Target, proxies};
 use crate::process::{PATIENCE, Running, relay_program};
 
 /// What is measured, side by side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Subject {
     /// Our relay, plain WebSocket.
     Ws,

@@ -63,7 +63,7 @@ async fn run(args: Args) -> Result<u8, String> {
     let mut demo = Embedded::start().await;
     eprintln!("  relay   {}", demo.pairing.relay);
     eprintln!("  phone   {} (sealed seeds go to {})", demo.pairing.phone_name, short(demo.pairing.recipient.as_str()));
-    let sealed = demo.enroll(&args.otpauth.unwrap_or_else(fresh_seed)).map_err(|error| error.to_string())?;
+    let sealed = demo.enroll(&args.otpauth.unwrap_or_else(fresh_seed)).await.map_err(|error| error.to_string())?;
     eprintln!("  seed    sealed to the phone, {} bytes: all that CI holds", sealed.as_bytes().len());
 
     let asked = Ask {
@@ -76,11 +76,12 @@ async fn run(args: Args) -> Result<u8, String> {
     let (shown, number) = channel();
     let mut events = std::mem::replace(&mut demo.events, unbounded_channel().1);
     let phone = Arc::clone(&demo.phone);
+    let threads = tokio::runtime::Handle::current();
     thread::spawn(move || {
         // Both have to come: the number from the job's log, the request on the phone.
         let number: MatchNumber = number.recv().ok()?;
-        while !matches!(events.blocking_recv()?, Event::Asked { .. }) {}
-        answer(&phone, &number, args.yes)
+        while !matches!(events.blocking_recv()?, Event::RequestArrived { .. }) {}
+        answer(&phone, &number, args.yes, &threads)
     });
     let mut answer = ask(vec![demo.job()], asked, &mut Log(shown), pending()).await.map_err(|failure| failure.to_string())?;
     let code = answer.approval().and_then(|approval| approval.codes.first().cloned()).ok_or("the phone gave no code")?;
@@ -117,7 +118,7 @@ impl Progress for Log {
 }
 
 /// The phone's screen, and the maintainer in front of it.
-fn answer(phone: &Authenticator, number: &MatchNumber, yes: bool) -> Option<()> {
+fn answer(phone: &Authenticator, number: &MatchNumber, yes: bool, threads: &tokio::runtime::Handle) -> Option<()> {
     let request = phone.pending().ok()?.pop()?;
     show(&request);
     let typed = if yes {
@@ -132,7 +133,7 @@ fn answer(phone: &Authenticator, number: &MatchNumber, yes: bool) -> Option<()> 
         std::io::stdin().lock().read_line(&mut line).ok()?;
         line
     };
-    if let Err(error) = phone.approve(request.id, typed, None, true, None) {
+    if let Err(error) = threads.block_on(phone.approve(request.id, typed, None, true, None)) {
         eprintln!("  phone: {error}");
     }
     Some(())
@@ -140,9 +141,11 @@ fn answer(phone: &Authenticator, number: &MatchNumber, yes: bool) -> Option<()> 
 
 fn show(request: &PendingRequest) {
     eprintln!("on the phone:\n");
-    eprintln!("  {} asks for {} code of {}", request.pairing, request.codes, request.label);
-    for claim in &request.unverified {
-        eprintln!("  {} (unverified): {}", claim.name, claim.value);
+    let (verified, claimed) = (&request.verified, &request.claimed);
+    eprintln!("  {} asks for {} code of {}", verified.pairing, verified.codes, verified.seed.as_deref().unwrap_or_default());
+    let own = [("seed", &claimed.seed_name), ("reason", &claimed.reason)];
+    for (name, value) in own.into_iter().chain(claimed.job.iter().map(|claim| (claim.name.as_str(), &claim.value))) {
+        eprintln!("  {name} (unverified): {value}");
     }
     eprintln!("  {} s left", request.seconds_left);
 }

@@ -7,8 +7,8 @@
 
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, ValueEnum};
-use countersign_relay::TlsFiles;
+use clap::{Parser, Subcommand};
+use countersign_relay::{Config, TlsFiles};
 use countersign_tests::bench::{Plan, Row, Subject, raise_file_limit, run, serve_relay, serve_tcp};
 
 /// The same as in `countersign-relay`.
@@ -36,10 +36,10 @@ struct Args {
     quick: bool,
     /// Measure only these rows
     #[arg(long, value_name = "ROWS", value_delimiter = ',')]
-    only: Vec<RowName>,
+    only: Vec<Row>,
     /// Measure only these servers
     #[arg(long, value_name = "SERVERS", value_delimiter = ',')]
-    servers: Vec<ServerName>,
+    servers: Vec<Subject>,
     /// How often what varies is measured; the median counts [default: 3, with --quick 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     rounds: Option<u8>,
@@ -63,71 +63,19 @@ enum Serve {
     },
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum RowName {
-    /// Resident bytes of an idle connection.
-    Idle,
-    /// 4 KiB round trips a second, 64 circuits.
-    Rt4k,
-    /// Median of a 1 KiB round trip.
-    P50,
-    /// Whole opens a second.
-    Opens,
-    /// Processor time of 10,000 idle phones.
-    Heartbeat,
-    /// Resident bytes with few and many phones.
-    Phones,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum ServerName {
-    Ws,
-    Wss,
-    Tcp,
-    Haproxy,
-    HaproxyWss,
-    Nginx,
-}
-
 impl Args {
     fn plan(&self) -> Plan {
         let mut plan = if self.quick { Plan::quick() } else { Plan::full() };
         if !self.only.is_empty() {
-            plan.rows = self.only.iter().map(|row| row.row()).collect();
+            plan.rows.clone_from(&self.only);
         }
         if !self.servers.is_empty() {
-            plan.subjects.retain(|subject| self.servers.iter().any(|server| server.subject() == *subject));
+            plan.subjects.retain(|subject| self.servers.contains(subject));
         }
         if let Some(rounds) = self.rounds {
             plan.rounds = rounds.into();
         }
         plan.within(raise_file_limit())
-    }
-}
-
-impl RowName {
-    fn row(self) -> Row {
-        match self {
-            Self::Idle => Row::Idle,
-            Self::Rt4k => Row::RoundTrips,
-            Self::P50 => Row::Latency,
-            Self::Opens => Row::Opens,
-            Self::Heartbeat => Row::Heartbeat,
-            Self::Phones => Row::Phones,
-        }
-    }
-}
-
-impl ServerName {
-    fn subject(self) -> Subject {
-        match self {
-            Self::Ws => Subject::Ws,
-            Self::Wss => Subject::Wss,
-            Self::Tcp => Subject::Tcp,
-            Self::Haproxy => Subject::Haproxy,
-            Self::HaproxyWss => Subject::HaproxyWss,
-            Self::Nginx => Subject::Nginx,
-        }
     }
 }
 
@@ -142,7 +90,7 @@ fn main() -> ExitCode {
         Some(Serve::ServeRelay { tls_cert, tls_key }) => {
             let tls = tls_cert.zip(tls_key).map(|(cert, key)| TlsFiles { cert, key });
             let _ = raise_file_limit();
-            serve_relay(tls, listening)
+            serve_relay(Config { tls, ..Config::default() }, |relay| listening(relay.origin().origin()))
         }
     };
     match served {

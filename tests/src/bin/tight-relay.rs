@@ -1,5 +1,5 @@
-//! The relay with other limits than the program has flags for: `tight-relay [NAME=NUMBER...] [cert=FILE key=FILE]`, times in
-//! milliseconds. Everything else is the program's: same library, same runtime, same allocator.
+//! The relay with other limits than the program has flags for: `tight-relay [NAME=NUMBER...] [cert=FILE key=FILE] [listen=ADDRESS
+//! origin=URL] [admin=ADDRESS]`, times in milliseconds. Everything else is the program's: same library, same runtime, same allocator.
 #![allow(clippy::print_stdout, clippy::panic, clippy::expect_used, reason = "a program of the tests")]
 
 use std::time::Duration;
@@ -37,6 +37,9 @@ fn main() {
         match argument.split_once('=') {
             Some(("cert", file)) => cert = Some(file.into()),
             Some(("key", file)) => key = Some(file.into()),
+            Some(("listen", address)) => config.listen = address.parse().expect("an address"),
+            Some(("origin", url)) => config.origins = vec![url.parse().expect("a relay URL")],
+            Some(("admin", address)) => config.admin = Some(address.parse().expect("an address")),
             Some((name, value)) => set(&mut config.limits, name, value.parse().expect("a number")),
             None => panic!("{argument} is not NAME=NUMBER"),
         }

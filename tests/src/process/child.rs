@@ -1,8 +1,8 @@
 //! A child process whose output is read as it comes.
 
 use std::{
-    io::{Read, Write as _},
-    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    io::{Read, Write},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -20,7 +20,7 @@ struct Text {
 /// A running program. Killed when dropped.
 pub struct Running {
     child: Child,
-    stdin: Option<ChildStdin>,
+    stdin: Option<Box<dyn Write + Send>>,
     out: Arc<Text>,
     err: Arc<Text>,
     readers: Vec<JoinHandle<()>>,
@@ -73,11 +73,38 @@ impl Running {
     /// If it can't be started.
     #[must_use]
     pub fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::piped());
+        Self::spawn(command, None)
+    }
+
+    /// Starts `command` with a terminal as its standard input, on which a human types; the two others are piped.
+    ///
+    /// # Panics
+    /// If it can't be started.
+    #[must_use]
+    pub fn start_at_a_terminal(mut command: Command) -> Self {
+        use rustix::{
+            fs::{Mode, OFlags},
+            pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+        };
+        let human = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&human).unwrap();
+        unlockpt(&human).unwrap();
+        let name = ptsname(&human, Vec::new()).unwrap();
+        let terminal = rustix::fs::open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        command.stdin(Stdio::from(terminal));
+        Self::spawn(command, Some(Box::new(std::fs::File::from(human))))
+    }
+
+    fn spawn(mut command: Command, stdin: Option<Box<dyn Write + Send>>) -> Self {
         let name = format!("{command:?}");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, err) = (Arc::<Text>::default(), Arc::<Text>::default());
         let readers = vec![follow(child.stdout.take().unwrap(), Arc::clone(&out)), follow(child.stderr.take().unwrap(), Arc::clone(&err))];
-        Self { stdin: child.stdin.take(), child, out, err, readers, name, seen: 0 }
+        // The command holds the terminal open.
+        drop(command);
+        let stdin = stdin.or_else(|| child.stdin.take().map(|stdin| Box::new(stdin) as _));
+        Self { stdin, child, out, err, readers, name, seen: 0 }
     }
 
     /// Its process id.

@@ -75,4 +75,14 @@ impl PhoneFolder {
         running.wait_for("passphrase");
         running.say(&self.passphrase);
     }
+
+    /// Approves a request for several codes: all of them.
+    pub fn approve_batch(&self, running: &mut Running, number: &str) {
+        running.wait_for("number");
+        running.say(number);
+        running.wait_for("how many codes");
+        running.say("");
+        running.wait_for("passphrase");
+        running.say(&self.passphrase);
+    }
 }

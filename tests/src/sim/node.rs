@@ -3,7 +3,7 @@
 use countersign_core::{
     ci::{Event, Exchange},
     keys::PairingId,
-    phone::{NotSaved, Store},
+    phone::{NotSaved, Parts, Store},
     request::MatchNumber,
 };
 use countersign_relay::switch::ConnId;
@@ -17,7 +17,7 @@ pub type JobId = usize;
 #[derive(Debug, Default)]
 pub struct Disk {
     /// What a restart finds.
-    pub saved: Vec<u8>,
+    pub saved: Parts,
     /// Whether writes fail.
     pub broken: bool,
     /// How many writes succeeded.
@@ -25,11 +25,11 @@ pub struct Disk {
 }
 
 impl Store for Disk {
-    fn save(&mut self, state: &[u8]) -> Result<(), NotSaved> {
+    fn save(&mut self, part: &str, sealed: &[u8]) -> Result<(), NotSaved> {
         if self.broken {
             return Err(NotSaved("the disk is read-only".into()));
         }
-        self.saved = state.to_vec();
+        self.saved.insert(part.to_owned(), sealed.to_vec());
         self.writes += 1;
         Ok(())
     }

@@ -225,7 +225,7 @@ impl World {
 
     /// The phone's process is killed and starts anew from its disk.
     pub fn restart_phone(&mut self) {
-        self.phone = Phone::open(device(), &self.disk.saved).unwrap();
+        self.phone = Phone::open(device(), &self.disk.saved, self.now().unix).unwrap();
         match self.phone_conn {
             Some(conn) => self.lose(conn),
             None => self.schedule(10, Due::PhoneConnects),

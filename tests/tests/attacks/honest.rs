@@ -1,7 +1,7 @@
 //! A phone and its jobs, which have nothing to do with the attack.
 
 use std::{
-    sync::atomic::{AtomicU8, Ordering},
+    sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 
@@ -29,25 +29,30 @@ pub(crate) struct Honest {
 
 /// A mailbox and a sender that may use it.
 #[derive(Clone)]
-pub(crate) struct Keys(u8);
+pub(crate) struct Keys(u16);
 
 impl Keys {
     pub(crate) fn make() -> Self {
-        static NEXT: AtomicU8 = AtomicU8::new(1);
+        static NEXT: AtomicU16 = AtomicU16::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Nobody else's.
+    fn bytes<const LENGTH: usize>(&self) -> [u8; LENGTH] {
+        std::array::from_fn(|n| self.0.to_be_bytes()[n % 2])
+    }
+
     pub(crate) fn mailbox(&self) -> SigningKey {
-        DeviceRoot::from_slice(&[self.0; 32]).unwrap().derive_mailbox(&[1; 16])
+        DeviceRoot::from_slice(&self.bytes::<32>()).unwrap().derive_mailbox(&[1; 16])
     }
 
     pub(crate) fn sender(&self) -> SigningKey {
-        CiRoot::from_slice(&[self.0; 32]).unwrap().derive_sender()
+        CiRoot::from_slice(&self.bytes::<32>()).unwrap().derive_sender()
     }
 
     pub(crate) fn ticket(&self) -> Vec<u8> {
         let (mailbox, sender) = (self.mailbox().public(), self.sender().public());
-        let ticket_id = [self.0; 16];
+        let ticket_id = self.bytes();
         let ticket = Ticket {
             mailbox_public: mailbox,
             ticket_id,

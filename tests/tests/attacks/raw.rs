@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
@@ -48,23 +48,40 @@ pub(crate) fn attacker(n: u16) -> Ipv4Addr {
     Ipv4Addr::new(127, 1, a, b)
 }
 
-/// Connects from an address. The kernel's buffers are small, so that who does not read is noticed.
-pub(crate) async fn dial(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
-    let socket = TcpSocket::new_v4()?;
+/// A socket at an address. The kernel's buffers are small, so that who does not read is noticed.
+pub(crate) fn socket(at: impl Into<IpAddr>) -> io::Result<TcpSocket> {
+    let at = at.into();
+    let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_recv_buffer_size(4096)?;
-    socket.bind((from, 0).into())?;
-    timeout(PATIENCE, socket.connect(to)).await.unwrap_or_else(|_| panic!("no connection from {from}"))
+    socket.bind((at, 0).into())?;
+    Ok(socket)
+}
+
+/// Connects from an address.
+pub(crate) async fn dial(from: impl Into<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
+    connect(socket(from)?, to).await
+}
+
+async fn connect(socket: TcpSocket, to: SocketAddr) -> io::Result<TcpStream> {
+    timeout(PATIENCE, socket.connect(to)).await.unwrap_or_else(|_| panic!("no connection to {to}"))
 }
 
 impl Raw {
     /// A WebSocket that has heard HELLO.
-    pub(crate) async fn open(from: Ipv4Addr, to: SocketAddr) -> Self {
+    pub(crate) async fn open(from: impl Into<IpAddr>, to: SocketAddr) -> Self {
+        let from = from.into();
         Self::try_open(from, to).await.unwrap_or_else(|told| panic!("no WebSocket from {from}: {told:?}"))
     }
 
     /// The same, or what was said instead.
-    pub(crate) async fn try_open(from: Ipv4Addr, to: SocketAddr) -> Result<Self, Told> {
-        let Ok(stream) = dial(from, to).await else { return Err(Told::default()) };
+    pub(crate) async fn try_open(from: impl Into<IpAddr>, to: SocketAddr) -> Result<Self, Told> {
+        let Ok(socket) = socket(from) else { return Err(Told::default()) };
+        Self::over(socket, to).await
+    }
+
+    /// The same from a socket that is there.
+    pub(crate) async fn over(socket: TcpSocket, to: SocketAddr) -> Result<Self, Told> {
+        let Ok(stream) = connect(socket, to).await else { return Err(Told::default()) };
         let mut raw = Self { stream, unread: Vec::new(), nonce: [0; 32] };
         if raw.stream.write_all(HEAD).await.is_err() {
             return Err(Told::default());
@@ -103,7 +120,7 @@ impl Raw {
         self.write(&frame(0x82, message)).await
     }
 
-    /// The next binary message.
+    /// The next binary message; pings on the way are answered.
     pub(crate) async fn recv(&mut self) -> Vec<u8> {
         loop {
             if let Some((opcode, payload, length)) = first(&self.unread) {
@@ -112,6 +129,8 @@ impl Raw {
                 match opcode {
                     2 => return payload,
                     8 => panic!("closed: {payload:?}"),
+                    // Whether the relay still hears it, the next read shows.
+                    9 => drop(self.write(&frame(0x8a, &payload)).await),
                     _ => {}
                 }
             } else {

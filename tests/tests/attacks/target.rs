@@ -45,12 +45,17 @@ impl Target {
         (Ipv4Addr::LOCALHOST, self.url.port()).into()
     }
 
+    /// The most resident memory that the process has had so far, in bytes.
+    pub(crate) fn peak(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.running.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
     /// Whatever happened so far, the process never had more resident memory than is documented.
     #[track_caller]
     pub(crate) fn check_memory(&self) {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.running.id())).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        let peak: usize = peak.trim().trim_end_matches(" kB").parse().unwrap();
-        assert!(peak * 1024 <= self.bound, "{peak} KiB are over the bound of {} bytes", self.bound);
+        let peak = self.peak();
+        assert!(peak <= self.bound, "{peak} bytes are over the bound of {}", self.bound);
     }
 }
