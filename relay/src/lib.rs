@@ -39,6 +39,7 @@ pub mod proxy;
 mod push;
 mod readiness;
 mod report;
+mod roots;
 mod server;
 pub mod switch;
 mod ticker;

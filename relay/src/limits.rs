@@ -48,7 +48,7 @@ pub const MAX_MAILBOXES_PER_CONNECTION: usize = 64;
 pub const MAX_DENIED: usize = 1_048_576;
 /// Most denied tickets remembered for the phones of one IPv4 address or IPv6 /64.
 pub const MAX_DENIED_PER_IP: usize = 65_536;
-/// Most PROVEs, OPENs and MEETs in the life of one connection: each costs the relay signature checks.
+/// Most PROVEs, OPENs, MEETs and PUSHes in the life of one connection: each costs the relay signature checks.
 pub const MAX_PROOFS_PER_CONNECTION: u32 = 1_024;
 /// Most circuits on one connection, waiting ones included.
 pub const MAX_CIRCUITS_PER_CONNECTION: usize = 64;
@@ -105,6 +105,8 @@ pub const MAX_NODE_MESSAGE: usize = MAX_FRAME + 256;
 pub const NODE_QUEUE: usize = 16 * 1024 * 1024;
 /// Messages from NATS that wait to be taken; what comes on top is dropped, as above.
 pub const NODE_INBOX: usize = 4_096;
+/// Memory that messages between relays take at most: the queue and the two inboxes, and 2,048 that the NATS client has in its own.
+pub const CLUSTER_MEMORY: usize = NODE_QUEUE + (2 * NODE_INBOX + 2_048) * MAX_NODE_MESSAGE;
 /// How far another relay's clock may be ahead before its count of time is not followed.
 pub const MAX_CLOCK_AHEAD: Duration = Duration::from_secs(60 * 60);
 
@@ -135,6 +137,12 @@ pub const MAX_WAKES_PER_TICKET_PER_HOUR: u16 = 30;
 pub const MAX_WAKE_TABLE: usize = 16_384;
 /// Most wake-ups being sent; further ones fail.
 pub const MAX_WAKES_IN_FLIGHT: usize = 64;
+/// Most of them that jobs of one IPv4 address or IPv6 /64 have caused.
+pub const MAX_WAKES_IN_FLIGHT_PER_IP: usize = 8;
+/// Most wake-ups that jobs of one IPv4 address or IPv6 /64 cause in a minute.
+pub const MAX_WAKES_PER_IP_PER_MINUTE: usize = 60;
+/// Memory of a wake-up being sent, at most: a TLS client, a thread that looks up a name.
+pub const WAKE_MEMORY: usize = 256 * 1024;
 /// Most attempts to send one wake-up.
 pub const WAKE_ATTEMPTS: u32 = 3;
 /// Longest attempt, from the name of the push service to its answer.
@@ -155,8 +163,9 @@ pub const CONNECTION_MEMORY: usize = 4 * 1024;
 pub const TLS_CONNECTION_MEMORY: usize = 12 * 1024;
 /// The same in the middle of a TLS handshake; there are at most [`MAX_STRANGERS`].
 pub const TLS_HANDSHAKE_MEMORY: usize = 64 * 1024;
-/// Files that are no connections; at most a quarter of all that may be open.
-pub const RESERVED_FILES: usize = 64;
+/// Files that are no connections: wake-ups being sent, with a look-up of a name each, the admin address, NATS, the log; at most a
+/// quarter of all that may be open.
+pub const RESERVED_FILES: usize = 256;
 
 /// The limits that a running relay keeps. `Default` gives the constants of this module.
 #[derive(Debug, Clone)]
@@ -198,6 +207,8 @@ pub struct Limits {
     pub max_wakes_per_ticket_per_hour: u16,
     pub max_wake_table: usize,
     pub max_wakes_in_flight: usize,
+    pub max_wakes_in_flight_per_ip: usize,
+    pub max_wakes_per_ip_per_minute: usize,
     pub wake_attempts: u32,
     pub wake_attempt_timeout: Duration,
     pub wake_timeout: Duration,
@@ -243,6 +254,8 @@ impl Default for Limits {
             max_wakes_per_ticket_per_hour: MAX_WAKES_PER_TICKET_PER_HOUR,
             max_wake_table: MAX_WAKE_TABLE,
             max_wakes_in_flight: MAX_WAKES_IN_FLIGHT,
+            max_wakes_in_flight_per_ip: MAX_WAKES_IN_FLIGHT_PER_IP,
+            max_wakes_per_ip_per_minute: MAX_WAKES_PER_IP_PER_MINUTE,
             wake_attempts: WAKE_ATTEMPTS,
             wake_attempt_timeout: WAKE_ATTEMPT_TIMEOUT,
             wake_timeout: WAKE_TIMEOUT,
@@ -262,6 +275,8 @@ impl Limits {
             max_denied_per_ip: usize::MAX,
             max_waiting_per_ip: usize::MAX,
             max_rendezvous_per_ip: usize::MAX,
+            max_wakes_in_flight_per_ip: usize::MAX,
+            max_wakes_per_ip_per_minute: usize::MAX,
             ..self
         }
     }
@@ -274,7 +289,8 @@ impl Limits {
         Self { max_connections_per_ip: connections, max_read_per_second_per_ip: work, ..self }
     }
 
-    /// Bytes of resident memory that a relay with these limits never has more of, whatever anybody does (docs/RELAY.md).
+    /// Bytes of resident memory that a relay with these limits never has more of, whatever anybody does (docs/RELAY.md). One of a
+    /// cluster may have [`CLUSTER_MEMORY`] on top.
     #[must_use]
     pub fn memory_bound(&self, tls: bool) -> usize {
         // What is held grows by copying, a table by doubling.
@@ -285,8 +301,9 @@ impl Limits {
         let handshakes = if tls { connections.min(self.max_strangers) * TLS_HANDSHAKE_MEMORY } else { 0 };
         let waiting = self.max_waiting.saturating_mul(MAX_FRAME + TABLE_ENTRY);
         let denied = self.max_denied.min(connections.saturating_mul(self.max_mailboxes_per_connection * 256)) * 16;
-        let tables = (self.max_rendezvous + self.max_open_rate_table) * TABLE_ENTRY * ROOM_TO_GROW;
-        [PROGRAM_MEMORY, idle, handshakes, self.max_held * ROOM_TO_GROW, waiting, denied, tables].into_iter().fold(0, usize::saturating_add)
+        let tables = (self.max_rendezvous + self.max_open_rate_table + 3 * self.max_wake_table) * TABLE_ENTRY * ROOM_TO_GROW;
+        let wakes = self.max_wakes_in_flight * WAKE_MEMORY;
+        [PROGRAM_MEMORY, idle, handshakes, self.max_held * ROOM_TO_GROW, waiting, denied, tables, wakes].into_iter().fold(0, usize::saturating_add)
     }
 
     /// Keeps the connections below what `files` open files allow, with [`RESERVED_FILES`] for everything else.
@@ -304,7 +321,7 @@ mod tests {
     #[test]
     fn files_bound_connections() {
         let within = |files| Limits::default().within_files(files).max_connections;
-        assert_eq!([0, 1, 20, 1_024, 100_000].map(within), [0, 0, 15, 960, MAX_CONNECTIONS]);
+        assert_eq!([0, 1, 20, 1_024, 100_000].map(within), [0, 0, 15, 768, MAX_CONNECTIONS]);
     }
 
     #[test]

@@ -49,6 +49,12 @@ pub(crate) struct Counters {
     pub(crate) handshakes_timed_out: Counter,
     /// Connections cut because they do not read.
     pub(crate) slow_readers: Counter,
+    /// Strangers cut because there are too many.
+    pub(crate) strangers_cut: Counter,
+    /// Connections cut because all together hold too much.
+    pub(crate) holders_cut: Counter,
+    /// Connections cut because a message took too long.
+    pub(crate) messages_timed_out: Counter,
     /// Pings sent.
     pub(crate) pings: Counter,
     /// Connections cut because nothing came back.
@@ -157,6 +163,12 @@ impl Collector for Snapshot {
         page.counter("forwarded_frames", "DATA frames forwarded", switch.frames_forwarded)?;
         page.counter("forwarded_bytes", "Bytes forwarded in tails", switch.bytes_forwarded)?;
         page.gauge("queued_bytes", "Bytes that wait to be written to connections, or to be whole messages", self.queued_bytes)?;
+        let cut = [
+            ("stranger", shell.strangers_cut.value()),
+            ("memory", shell.holders_cut.value()),
+            ("message", shell.messages_timed_out.value()),
+        ];
+        page.counters("connections_cut", "Connections cut to make room, or for a message without end", "reason", cut)?;
         page.counter("slow_readers", "Connections cut because they do not read", shell.slow_readers.value())?;
         page.counter("pings", "Pings sent", shell.pings.value())?;
         page.counter("ping_timeouts", "Connections cut because nothing came back", shell.ping_timeouts.value())?;

@@ -55,6 +55,11 @@ impl PerNetwork {
         self.0.get(&network).copied().unwrap_or_default()
     }
 
+    /// How many networks have some.
+    pub(crate) fn networks(&self) -> usize {
+        self.0.len()
+    }
+
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn total(&self) -> usize {
         self.0.values().sum()
@@ -94,6 +99,6 @@ mod tests {
         counts.add_many(b, 5);
         assert_eq!((counts.count(b), counts.greedier_than(a)), (5, Some(b)));
         counts.remove_many(b, 5);
-        assert_eq!(counts.0.len(), 1);
+        assert_eq!(counts.networks(), 1);
     }
 }

@@ -16,6 +16,7 @@ struct Wrongs {
     malformed: u64,
     over_limits: u64,
     slow_readers: u64,
+    cut: u64,
 }
 
 impl Wrongs {
@@ -32,6 +33,7 @@ impl Wrongs {
             malformed: error("malformed"),
             over_limits: error("limit") + refused("limit"),
             slow_readers: shell.slow_readers.value(),
+            cut: shell.strangers_cut.value() + shell.holders_cut.value() + shell.messages_timed_out.value(),
         }
     }
 
@@ -44,6 +46,7 @@ impl Wrongs {
             malformed: self.malformed - before.malformed,
             over_limits: self.over_limits - before.over_limits,
             slow_readers: self.slow_readers - before.slow_readers,
+            cut: self.cut - before.cut,
         }
     }
 }
@@ -80,6 +83,7 @@ impl Report {
                 malformed = wrongs.malformed,
                 over_limits = wrongs.over_limits,
                 slow_readers = wrongs.slow_readers,
+                cut = wrongs.cut,
                 "some were refused or cut"
             );
         }
@@ -99,17 +103,35 @@ impl Report {
     }
 }
 
+/// A line that is written at most once an interval.
+#[derive(Default)]
+pub(crate) struct Seldom {
+    told: Option<Instant>,
+}
+
+impl Seldom {
+    /// Whether it is time for the line; then it counts as written.
+    pub(crate) fn due(&mut self, now: Instant) -> bool {
+        let due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= REPORT_INTERVAL);
+        if due {
+            self.told = Some(now);
+        }
+        due
+    }
+}
+
 /// Says that accepting pauses, and that it goes on: at most once an interval, because strangers can cause it.
 #[derive(Default)]
 pub(crate) struct Pauses {
-    told: Option<Instant>,
+    line: Seldom,
     to_end: bool,
 }
 
 impl Pauses {
     /// Accepting failed.
     pub(crate) fn begin(&mut self, error: &std::io::Error, now: Instant) {
-        if self.due(now) {
+        if self.line.due(now) {
+            self.to_end = true;
             warn!(event = "not_accepting", %error, "cannot accept connections for now; those that are there go on");
         }
     }
@@ -119,15 +141,6 @@ impl Pauses {
         if std::mem::take(&mut self.to_end) {
             info!(event = "accepting_again", "new connections are taken again");
         }
-    }
-
-    fn due(&mut self, now: Instant) -> bool {
-        let due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= REPORT_INTERVAL);
-        if due {
-            self.told = Some(now);
-            self.to_end = true;
-        }
-        due
     }
 }
 
@@ -151,13 +164,19 @@ mod tests {
         assert_eq!(due(failed(70), 600), None);
         assert_eq!(report.due(failed(71), at(601), Duration::ZERO).unwrap(), (failed(1), 540));
     }
+
     #[test]
     fn one_pause_an_interval() {
         let start = Instant::now();
+        let error = std::io::Error::other("no more files");
         let mut pauses = Pauses::default();
-        assert!(pauses.due(start) && pauses.to_end);
+        pauses.begin(&error, start);
+        assert!(std::mem::take(&mut pauses.to_end));
+        pauses.begin(&error, start + Duration::from_secs(59));
+        assert!(!pauses.to_end);
+        pauses.begin(&error, start + REPORT_INTERVAL);
+        assert!(pauses.to_end);
         pauses.end();
-        assert!(!pauses.to_end && !pauses.due(start + Duration::from_secs(59)));
-        assert!(pauses.due(start + REPORT_INTERVAL));
+        assert!(!pauses.to_end);
     }
 }

@@ -53,6 +53,9 @@ pub enum TlsError {
     /// The key belongs to another certificate.
     #[error("the private key is not that of the first certificate in {}: give the two that were issued together", .0.display())]
     OtherKey(PathBuf),
+    /// The certificate is not valid yet.
+    #[error("the certificate in {} is not valid yet: is the clock right?", .0.display())]
+    NotYet(PathBuf),
     /// The certificate is no longer valid.
     #[error("the certificate in {} has expired: renew it", .0.display())]
     Expired(PathBuf),
@@ -117,6 +120,9 @@ impl ServerTls {
     pub fn reload(&self, now: u64, hosts: &[&str]) -> Result<Leaf, TlsError> {
         let loaded = load(&self.files, &self.ticketer)?;
         let leaf = loaded.1.clone();
+        if now < leaf.not_before {
+            return Err(TlsError::NotYet(self.files.cert.clone()));
+        }
         if leaf.not_after < now {
             return Err(TlsError::Expired(self.files.cert.clone()));
         }
@@ -215,14 +221,16 @@ mod tests {
         write(&files, "new.example.org");
         let renewed = fs::read(&files.cert).unwrap();
         fs::write(&files.cert, certificate).unwrap();
-        assert!(matches!(tls.reload(0, &[]), Err(TlsError::OtherKey(_))));
+        const NOW: u64 = 2_000_000_000;
+        assert!(matches!(tls.reload(NOW, &[]), Err(TlsError::OtherKey(_))));
         assert!(Arc::ptr_eq(&old, &tls.current()) && tls.leaf().covers("old.example.org"));
         fs::write(&files.cert, renewed).unwrap();
         assert!(matches!(tls.reload(u64::MAX, &[]), Err(TlsError::Expired(_))));
         assert!(Arc::ptr_eq(&old, &tls.current()));
-        assert!(matches!(tls.reload(0, &["old.example.org"]), Err(TlsError::OtherHost { .. })));
+        assert!(matches!(tls.reload(0, &[]), Err(TlsError::NotYet(_))));
+        assert!(matches!(tls.reload(NOW, &["old.example.org"]), Err(TlsError::OtherHost { .. })));
         assert!(Arc::ptr_eq(&old, &tls.current()));
-        assert!(tls.reload(0, &["new.example.org"]).unwrap().covers("new.example.org"));
+        assert!(tls.reload(NOW, &["new.example.org"]).unwrap().covers("new.example.org"));
         assert!(!Arc::ptr_eq(&old, &tls.current()) && Arc::ptr_eq(&old.ticketer, &tls.current().ticketer));
     }
     #[test]

@@ -102,8 +102,10 @@ impl Engine {
                 self.close(id);
             }
             Answer::Upgrade { response, taken, headers } => {
-                let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-                let client = self.proxies.client_of(conn.peer, forwarded);
+                // Lossy: a proxy adds the address to a line that its client began, with whatever bytes.
+                let forwarded = headers.get_all("x-forwarded-for").iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+                let forwarded: Vec<_> = forwarded.collect();
+                let client = self.proxies.client_of(conn.peer, forwarded.iter().map(AsRef::as_ref));
                 if !self.counts(id, client) {
                     return self.remove(id);
                 }

@@ -182,7 +182,9 @@ impl Engine {
             }
         };
         self.counters.accepted.add_one();
-        self.loads.charge(network, if tls.is_some() { TLS_CONNECTION_PRICE } else { CONNECTION_PRICE });
+        if !is_proxy {
+            self.loads.charge(network, if tls.is_some() { TLS_CONNECTION_PRICE } else { CONNECTION_PRICE });
+        }
         // Frames are small and each one is waited for.
         let _ = stream.set_nodelay(true);
         let phase = if is_proxy && self.proxies.proxy_protocol { Phase::Proxied(Vec::new()) } else { Phase::Head(Vec::new()) };
@@ -344,7 +346,9 @@ impl Engine {
     fn charge(&mut self, id: ConnId, work: usize) {
         if let Some(conn) = find(&mut self.conns, id) {
             conn.charge(work);
-            self.loads.charge(conn.network, work);
+            if conn.is_counted {
+                self.loads.charge(conn.network, work);
+            }
         }
     }
 
@@ -352,7 +356,8 @@ impl Engine {
     fn owes(&mut self, id: ConnId) -> bool {
         let second = u32::try_from(self.now.mono / 1000).unwrap_or(u32::MAX);
         let Some(conn) = find(&mut self.conns, id) else { return false };
-        let owes = conn.owes(self.limits.max_read_per_second, second) || self.loads.owes(conn.network);
+        // Not the proxy's: it is not known yet whose work it is.
+        let owes = conn.owes(self.limits.max_read_per_second, second) || (conn.is_counted && self.loads.owes(conn.network));
         if owes && !conn.paused {
             conn.paused = true;
             self.paused.push(id);

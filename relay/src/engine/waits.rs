@@ -32,8 +32,12 @@ impl Engine {
             conn.message_since = None;
         }
         self.held = self.held - before + held;
-        if held > before && self.held > self.limits.max_held {
-            self.broken.extend(self.holders.first());
+        if held > before
+            && self.held > self.limits.max_held
+            && let Some(holder) = self.holders.first()
+        {
+            self.counters.holders_cut.add_one();
+            self.broken.push(holder);
         }
     }
 
@@ -64,7 +68,10 @@ impl Engine {
             let Some(conn) = self.conn(id) else { continue };
             conn.message_due = false;
             match conn.message_since {
-                Some(since) if mono.saturating_sub(since.get()) >= timeout => self.gone(id),
+                Some(since) if mono.saturating_sub(since.get()) >= timeout => {
+                    self.counters.messages_timed_out.add_one();
+                    self.gone(id);
+                }
                 // A younger message, or none.
                 _ => self.count_held(id),
             }

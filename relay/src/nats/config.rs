@@ -11,6 +11,8 @@ use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use zeroize::Zeroizing;
 
+use crate::roots::system_roots;
+
 /// What subjects begin with unless another prefix is given.
 const DEFAULT_PREFIX: &str = "countersign";
 /// Longest prefix, in characters.
@@ -217,9 +219,10 @@ fn is_creds(text: &str) -> bool {
 
 /// ring, TLS 1.2 and 1.3; the system's roots unless others are given.
 fn tls(roots: Option<&Path>) -> Result<ClientConfig, NatsError> {
-    let mut store = RootCertStore::empty();
-    match roots {
+    let store = match roots {
+        None => system_roots(),
         Some(file) => {
+            let mut store = RootCertStore::empty();
             let pem = |source| NatsError::Pem { file: file.to_owned(), source };
             for certificate in CertificateDer::pem_file_iter(file).map_err(pem)? {
                 store.add(certificate.map_err(pem)?)?;
@@ -227,10 +230,9 @@ fn tls(roots: Option<&Path>) -> Result<ClientConfig, NatsError> {
             if store.is_empty() {
                 return Err(NatsError::NoCertificate(file.to_owned()));
             }
+            store
         }
-        // What can't be read is not trusted; if nothing is left, the connection fails and says so.
-        None => _ = store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
-    }
+    };
     Ok(ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(store)

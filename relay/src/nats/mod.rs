@@ -5,7 +5,10 @@
 mod config;
 mod outbox;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_nats::{Client, Event, Message, Subscriber, connection::State};
 use futures_util::StreamExt as _;
@@ -20,6 +23,7 @@ use crate::{
     engine::Handle,
     limits::{MAX_NODE_MESSAGE, NODE_HEARTBEAT, NODE_INBOX},
     metrics::Counters,
+    report::Seldom,
     switch::{NodeId, Switch, To},
 };
 
@@ -100,7 +104,7 @@ impl Nats {
             let _ = timeout(FLUSH, client.flush()).await;
         };
         let receive = async {
-            let mut status = Status { up: false, failing: false };
+            let mut status = Status::default();
             let mut tick = interval(TICK);
             tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let take = async |message: Message| {
@@ -118,9 +122,11 @@ impl Nats {
                     Some(message) = own.next() => take(message).await,
                     Some(message) = all.next() => take(message).await,
                     _ = tick.tick() => {
-                        // Should an event ever be missing.
-                        if status.up && client.connection_state() != State::Connected {
-                            status.event(&Event::Disconnected, &client, &engine).await;
+                        // The client drops events that come faster than they are taken.
+                        let connected = client.connection_state() == State::Connected;
+                        if connected != status.connected {
+                            let event = if connected { Event::Connected } else { Event::Disconnected };
+                            status.event(&event, &client, &engine).await;
                         }
                         engine.with(Switch::cluster_tick).await;
                     }
@@ -134,16 +140,24 @@ impl Nats {
     }
 }
 
-/// What the operator was told last.
+/// How NATS is, and what the operator was told of it.
+#[derive(Default)]
 struct Status {
+    connected: bool,
+    /// Connected, and good enough.
     up: bool,
-    failing: bool,
+    unreachable: Seldom,
+    refused: Seldom,
+    dropped: Seldom,
 }
 
 impl Status {
     async fn event(&mut self, event: &Event, client: &Client, engine: &Handle) {
         match event {
+            Event::Connected if self.connected => {}
             Event::Connected => {
+                self.connected = true;
+                self.unreachable = Seldom::default();
                 let max = client.max_payload();
                 if max < MAX_NODE_MESSAGE {
                     return warn!(
@@ -155,29 +169,27 @@ impl Status {
                 }
                 info!(event = "nats_connected", "connected to NATS");
                 self.up = true;
-                self.failing = false;
                 engine.with(Switch::nats_up).await;
             }
             Event::Disconnected | Event::Closed => {
                 if self.up {
                     warn!(event = "nats_lost", "lost NATS: serving without the other relays until it is back");
                 }
+                // Why is told anew.
+                self.unreachable = Seldom::default();
+                self.connected = false;
                 self.up = false;
-                self.failing = true;
                 engine.with(Switch::nats_down).await;
             }
-            Event::SlowConsumer(_) => {
+            Event::SlowConsumer(_) if self.dropped.due(Instant::now()) => {
                 warn!(event = "nats_dropped", "messages from other relays were dropped, because they come faster than they are taken");
             }
-            Event::ServerError(error) => warn!(event = "nats_error", %error, "NATS refuses something"),
-            Event::ClientError(error) => {
-                if !self.failing {
-                    let hint = hint(&error.to_string());
-                    warn!(event = "nats_unreachable", %error, "cannot reach NATS: {hint}; serving without the other relays, trying again");
-                }
-                self.failing = true;
+            Event::ServerError(error) if self.refused.due(Instant::now()) => warn!(event = "nats_error", %error, "NATS refuses something"),
+            Event::ClientError(error) if !self.up && self.unreachable.due(Instant::now()) => {
+                let hint = hint(&error.to_string());
+                warn!(event = "nats_unreachable", %error, "cannot reach NATS: {hint}; serving without the other relays, trying again");
             }
-            Event::LameDuckMode | Event::Draining => {}
+            _ => {}
         }
     }
 }

@@ -118,7 +118,11 @@ fn check_push(options: &Options, findings: &mut Findings) {
         (Some(_), None) => findings.problem("wake-ups need a way to reach you: add --push-contact mailto:you@example.org"),
         (None, Some(_)) => findings.problem("wake-ups need keys: add --push-keys FILE (it is made if it does not exist)"),
         (Some(_), Some(_)) => {
-            if let Some(Err(error)) = options.push().map(|push| PushKeys::check(&push)) {
+            let Some(push) = options.push() else { return };
+            if push.allow_private {
+                findings.warning("wake-ups may go to addresses of this machine and its network: push-allow-private is for tests alone");
+            }
+            if let Err(error) = PushKeys::check(&push) {
                 findings.problem(error.to_string());
             }
         }
@@ -391,8 +395,8 @@ mod tests {
         finds(&options("max-connections = 10"), &[(Warning, "over max-connections")]);
         assert_eq!(check(&Options::default(), NOW, Some(20_000)), []);
         let found = check(&options("max-connections = 65536"), NOW, Some(20_000));
-        assert!(found.len() == 1 && found[0].text.contains("LimitNOFILE=65600") && found[0].text.contains("= 19936"), "{found:?}");
-        finds(&options("max-connections = 100000"), &[(Warning, "LimitNOFILE=100064")]);
+        assert!(found.len() == 1 && found[0].text.contains("LimitNOFILE=65792") && found[0].text.contains("= 19744"), "{found:?}");
+        finds(&options("max-connections = 100000"), &[(Warning, "LimitNOFILE=100256")]);
         let found = check(&Options::default(), NOW, Some(100));
         assert!(found.len() == 1 && found[0].text.contains("ulimit"), "{found:?}");
     }

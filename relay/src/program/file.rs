@@ -81,7 +81,15 @@ fn span(key: Option<&Key>, item: &Item) -> Option<Range<usize>> {
 
 /// The text with nothing but this part, at the same place.
 fn alone(text: &str, part: &Range<usize>) -> String {
-    text.char_indices().map(|(place, char)| if char == '\n' || part.contains(&place) { char } else { ' ' }).collect()
+    let mut alone = String::with_capacity(text.len());
+    for (place, char) in text.char_indices() {
+        if char == '\n' || part.contains(&place) {
+            alone.push(char);
+        } else {
+            alone.extend(std::iter::repeat_n(' ', char.len_utf8()));
+        }
+    }
+    alone
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ mod send;
 mod target;
 mod vapid;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
+use countersign_core::relay::WakeResult;
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinSet};
 
 pub use keys::{PushConfig, PushKeys, PushKeysError};
@@ -23,17 +24,23 @@ use crate::{engine::Handle, switch::Wake};
 /// Sends what comes in, all at the same time as far as the limits go, and reports each result. Ends with the channel; what is under way then is dropped.
 pub(crate) async fn run(pusher: Arc<Pusher>, mut wakes: UnboundedReceiver<Wake>, engine: Handle) {
     let mut sending = JoinSet::new();
+    let mut under_way = HashMap::new();
     loop {
         tokio::select! {
             wake = wakes.recv() => {
-                let Some(Wake { conn, circuit, target }) = wake else { return };
+                let Some(Wake { conn, circuit, asker, target }) = wake else { return };
                 let pusher = Arc::clone(&pusher);
-                sending.spawn(async move { (conn, circuit, pusher.wake(&target).await) });
+                let task = sending.spawn(async move { pusher.wake(&target).await });
+                under_way.insert(task.id(), (conn, circuit, asker));
             }
-            Some(sent) = sending.join_next() => {
-                // One that panicked is not reported; its OPEN waits as if there were no wake-ups.
-                if let Ok((conn, circuit, result)) = sent {
-                    engine.with(move |switch, _| switch.woken(conn, circuit, result)).await;
+            Some(sent) = sending.join_next_with_id() => {
+                let (task, result) = match sent {
+                    Ok((task, result)) => (task, result),
+                    // It panicked. Its place is free all the same.
+                    Err(error) => (error.id(), WakeResult::Failed),
+                };
+                if let Some((conn, circuit, asker)) = under_way.remove(&task) {
+                    engine.with(move |switch, _| switch.woken(conn, circuit, asker, result)).await;
                 }
             }
         }

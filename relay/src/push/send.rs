@@ -26,7 +26,7 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
-    rustls::{self, ClientConfig, RootCertStore},
+    rustls::{self, ClientConfig},
 };
 
 use super::{
@@ -37,6 +37,7 @@ use super::{
 use crate::{
     clock::unix_now,
     limits::{Limits, WAKE_TTL},
+    roots::system_roots,
 };
 
 /// The same for every wake-up: a push service replaces one that it still keeps by the next.
@@ -107,7 +108,7 @@ impl Pusher {
                 Attempt::Refused => return WakeResult::Failed,
                 Attempt::Again(wait) => wait.unwrap_or(pause),
             };
-            if left == 0 || Instant::now() + wait >= until {
+            if left == 0 || wait >= until.saturating_duration_since(Instant::now()) {
                 return WakeResult::Failed;
             }
             sleep(wait).await;
@@ -209,16 +210,10 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     Some(httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default())
 }
 
-/// The roots of the operating system (or of `SSL_CERT_FILE` and `SSL_CERT_DIR`); Mozilla's if there are none.
 fn connector() -> Result<TlsConnector, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
+        .with_root_certificates(system_roots())
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }

@@ -94,6 +94,8 @@ pub struct Wake {
     pub conn: ConnId,
     /// Which OPEN.
     pub circuit: Circuit,
+    /// The address whose wake-ups it is counted among.
+    pub asker: IpAddr,
     /// Where to send it.
     pub target: Target,
 }

@@ -79,7 +79,8 @@ fn an_open_that_waits_wakes_the_phone() {
     open(&mut world, ci, 1, &ticket_with_push(), b"m1", &[(ci.0, Frame::Waiting { circuit: 1 })]);
     let [due] = world.wakes.as_slice() else { panic!("{:?}", world.wakes) };
     assert_eq!((due.conn, due.circuit, due.target.subscription()), (ci.0, 1, subscription()));
-    world.switch.woken(ci.0, 1, WakeResult::Sent);
+    let asker = due.asker;
+    world.switch.woken(ci.0, 1, asker, WakeResult::Sent);
     world.expect(&[(ci.0, wake(1, WakeResult::Sent))]);
     // Renewed after 25 s: it rests. After the rest: once more.
     world.tick(25);
@@ -95,8 +96,8 @@ fn an_open_that_waits_wakes_the_phone() {
     let proof = prove(&mailbox_key(1), &nonce, ORIGINS[0], &[]);
     let proved = Frame::Proved { mailbox: address(&mailbox_key(1)) };
     world.send(phone, &proof.frame(), &[(phone, proved), (phone, incoming(0x8000_0000, b"m1")), (ci.0, Frame::Opened { circuit: 3 })]);
-    world.switch.woken(ci.0, 3, WakeResult::Sent);
-    world.switch.woken(ci.0, 99, WakeResult::Sent);
+    world.switch.woken(ci.0, 3, asker, WakeResult::Sent);
+    world.switch.woken(ci.0, 99, asker, WakeResult::Sent);
     world.expect(&[]);
     // And while it is there it is not woken.
     open(&mut world, ci, 4, &ticket_with_push(), b"m1", &[(phone, incoming(0x8000_0001, b"m1")), (ci.0, Frame::Opened { circuit: 4 })]);

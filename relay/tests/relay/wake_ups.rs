@@ -125,7 +125,9 @@ async fn a_busy_service_is_asked_again_when_it_says() {
     assert_eq!(woken(&[past, ok.clone()]).await, (WakeResult::Sent, 2));
     assert_eq!(woken(&[Answer::Status(500, ""), Answer::Status(502, "Retry-After: soon\r\n"), ok.clone()]).await, (WakeResult::Sent, 3));
     // Not for longer than a wake-up may take, and not for ever.
-    assert_eq!(woken(&[Answer::Status(429, "Retry-After: 3600\r\n"), ok]).await, (WakeResult::Failed, 1));
+    for long in ["Retry-After: 3600\r\n", "Retry-After: 18446744073709551615\r\n", "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT\r\n"] {
+        assert_eq!(woken(&[Answer::Status(429, long), ok.clone()]).await, (WakeResult::Failed, 1));
+    }
     assert_eq!(woken(&[Answer::Status(500, "")]).await, (WakeResult::Failed, 3));
     assert_eq!(woken(&[Answer::Status(500, ""), Answer::Status(410, "")]).await, (WakeResult::Gone, 2));
 }

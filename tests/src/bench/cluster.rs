@@ -57,12 +57,12 @@ pub fn serve(nats: Option<&str>, ready: impl FnOnce(SocketAddr)) -> Result<(), S
     lifted::serve(Config { origins: vec![origin], nats, ..Config::default() }, |relay| ready(relay.local_addr()))
 }
 
-/// Measures one relay, then two. This executable is started again as `serve [--nats URL]` for each of them, and says `listening on ADDRESS`.
+/// Measures one relay; then two, with phones and jobs on the same one, and with the phones on the other. This executable is started again as `serve [--nats URL]` for each of them, and says `listening on ADDRESS`.
 ///
 /// # Panics
 /// If anything is not as expected, or `nats-server` is not installed.
 #[must_use]
-pub fn measure() -> [Figures; 2] {
+pub fn measure() -> [Figures; 3] {
     let cores = Cores::choose();
     cores.pin_load();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -72,8 +72,10 @@ pub fn measure() -> [Figures; 2] {
         drop(one);
         let nats = cores.on_server(|| NatsServer::start(&[]));
         let two = [Server::start(cores, Some(&nats)), Server::start(cores, Some(&nats))];
-        let joined = figures(two[0].address, two[1].address, &[&two[0], &two[1]], Some(nats.id())).await;
-        [alone, joined]
+        let both = [&two[0], &two[1]];
+        let together = figures(two[1].address, two[1].address, &both, Some(nats.id())).await;
+        let apart = figures(two[0].address, two[1].address, &both, Some(nats.id())).await;
+        [alone, together, apart]
     })
 }
 

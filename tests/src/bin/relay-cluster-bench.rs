@@ -14,9 +14,9 @@ use countersign_tests::bench::{Figures, measure_cluster, serve_cluster};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measures round trips and opens through one relay, and through two that are joined by NATS.
+/// Measures round trips and opens through one relay, and through two that are joined by NATS: with both ends on one of them, and with an end on each.
 ///
-/// All servers have one core, the load another. Build it with --release; nothing else should run meanwhile. Takes half a minute.
+/// All servers have one core, the load another. Build it with --release; nothing else should run meanwhile. Takes a minute.
 #[derive(Parser)]
 #[command(
     name = "relay-cluster-bench",
@@ -52,16 +52,16 @@ fn main() -> ExitCode {
             }
         };
     }
-    let [one, two] = measure_cluster();
+    let [one, same, two] = measure_cluster();
     if args.json {
-        println!("{{\"one\": {}, \"two\": {}}}", json(one), json(two));
+        println!("{{\"one\": {}, \"two_same\": {}, \"two\": {}}}", json(one), json(same), json(two));
         return ExitCode::SUCCESS;
     }
     println!(
         "round trips of 1 KiB\n\n{:<26}{:>9}{:>9}{:>12}{:>14}{:>14}{:>12}{:>14}{:>13}",
         "", "p50 us", "p99 us", "rt/s (1)", "rt/s (64)", "p50 us (64)", "open us", "relay ms/1k", "nats ms/1k"
     );
-    for (name, figures) in [("one relay", one), ("two relays through NATS", two)] {
+    for (name, figures) in [("one relay", one), ("two, both ends on one", same), ("two, an end on each", two)] {
         let Figures { p50_1k, p99_1k, rt1k_1, rt1k_64, p50_1k_64, open_p50, relay_cpu, nats_cpu } = figures;
         println!(
             "{name:<26}{p50_1k:>9}{p99_1k:>9}{rt1k_1:>12.0}{rt1k_64:>14.0}{p50_1k_64:>14}{open_p50:>12}{relay_cpu:>14.1}{nats_cpu:>13.1}"

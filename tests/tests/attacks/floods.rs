@@ -82,6 +82,28 @@ async fn from_many_addresses() {
 }
 
 #[tokio::test]
+async fn from_a_few_addresses_that_had_everything_first() {
+    let mut limits = Limits::default().with_connections_per_ip(20);
+    limits.max_connections = 40;
+    let target = Target::program(&["--max-connections", "40", "--max-connections-per-ip", "20"], &limits);
+    let origin = target.url.origin().to_owned();
+    let mut greedy = Vec::new();
+    for n in 0..40 {
+        greedy.push(proven(attacker(n % 2), target.address(), &origin).await.unwrap());
+    }
+    // More newcomers than any of them has connections: both give way, until everybody has about as many.
+    let mut newcomers = Vec::new();
+    for n in 2..37 {
+        newcomers.push(proven(attacker(n), target.address(), &origin).await.unwrap());
+    }
+    for newcomer in &mut newcomers {
+        assert!(newcomer.send(&[0x99]).await);
+        assert_eq!(newcomer.told().await.error, Some(ErrorCode::Malformed));
+    }
+    target.check_memory();
+}
+
+#[tokio::test]
 async fn of_strangers() {
     let target = Target::tight(&["max_strangers=50"], |limits| limits.max_strangers = 50);
     let mut honest = Honest::start(&target.url).await;

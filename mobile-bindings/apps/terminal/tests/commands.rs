@@ -331,12 +331,14 @@ fn an_interrupt_ends_a_question() {
     let mut err = BufReader::new(child.stderr.take().unwrap());
     let mut asked = vec![];
     err.read_until(b':', &mut asked).unwrap();
+    // `wait` closes the input otherwise, and that ends a question too.
+    let input = child.stdin.take();
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
     let mut rest = String::new();
     err.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("countersign-phone: interrupted"), "{rest}");
-    drop(child.stdin.take());
+    drop(input);
 }
 
 /// Root may write anywhere, so a test that runs as root becomes nobody, who gets the whole folder.
