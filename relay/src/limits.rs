@@ -303,7 +303,9 @@ impl Limits {
         let denied = self.max_denied.min(connections.saturating_mul(self.max_mailboxes_per_connection * 256)) * 16;
         let tables = (self.max_rendezvous + self.max_open_rate_table + 3 * self.max_wake_table) * TABLE_ENTRY * ROOM_TO_GROW;
         let wakes = self.max_wakes_in_flight * WAKE_MEMORY;
-        [PROGRAM_MEMORY, idle, handshakes, self.max_held * ROOM_TO_GROW, waiting, denied, tables, wakes].into_iter().fold(0, usize::saturating_add)
+        [PROGRAM_MEMORY, idle, handshakes, self.max_held * ROOM_TO_GROW, waiting, denied, tables, wakes]
+            .into_iter()
+            .fold(0, usize::saturating_add)
     }
 
     /// Keeps the connections below what `files` open files allow, with [`RESERVED_FILES`] for everything else.

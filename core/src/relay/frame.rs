@@ -227,6 +227,42 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// A DATA frame where it lies, to be given the number that the other end knows the circuit by: all that a relay does to it.
+pub struct DataFrame<'a> {
+    circuit: &'a mut [u8; size_of::<Circuit>()],
+    tail: &'a [u8],
+}
+
+impl<'a> DataFrame<'a> {
+    /// Looks at one frame; `None` if it is no DATA, or longer than [`MAX_FRAME`].
+    #[must_use]
+    pub fn parse(frame: &'a mut [u8]) -> Option<Self> {
+        if frame.len() > MAX_FRAME {
+            return None;
+        }
+        let (&mut 0x30, rest) = frame.split_first_mut()? else { return None };
+        let (circuit, tail) = rest.split_first_chunk_mut()?;
+        Some(Self { circuit, tail })
+    }
+
+    /// The circuit.
+    #[must_use]
+    pub fn circuit(&self) -> Circuit {
+        Circuit::from_be_bytes(*self.circuit)
+    }
+
+    /// What it carries.
+    #[must_use]
+    pub fn tail(&self) -> &[u8] {
+        self.tail
+    }
+
+    /// Gives it another circuit.
+    pub fn set_circuit(&mut self, circuit: Circuit) {
+        *self.circuit = circuit.to_be_bytes();
+    }
+}
+
 fn parse_fields<'a>(kind: u8, rest: &mut &'a [u8]) -> Option<Frame<'a>> {
     let frame = match kind {
         0x01 => Frame::Hello { version: parse::u8(rest)?, nonce: parse::array(rest)?, time: parse::u64(rest)? },

@@ -12,7 +12,7 @@ mod reason;
 mod ticket;
 mod url;
 
-pub use frame::{Circuit, Frame, FrameError, MAX_DENY, MAX_FRAME, Nonce, RELAY_CIRCUIT, Rendezvous, Role, TicketId, VERSION};
+pub use frame::{Circuit, DataFrame, Frame, FrameError, MAX_DENY, MAX_FRAME, Nonce, RELAY_CIRCUIT, Rendezvous, Role, TicketId, VERSION};
 pub use proof::{MailboxProof, OpenProof};
 pub use push::{MAX_ENDPOINT, MAX_SEALED_PUSH, Subscription};
 pub use reason::{CloseReason, ErrorCode, PushStatus, WakeResult};

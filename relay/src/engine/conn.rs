@@ -161,12 +161,28 @@ impl Conn {
     /// Sends a binary message.
     pub(super) fn send(&mut self, payload: &[u8], scratch: &mut Vec<u8>) -> Result<(), Gone> {
         let header = websocket::header(payload.len());
-        self.seal([header.as_bytes(), payload], scratch)
+        match &mut self.tls {
+            // One short copy costs less than what the kernel does for two pieces.
+            None => {
+                scratch.clear();
+                scratch.extend_from_slice(header.as_bytes());
+                scratch.extend_from_slice(payload);
+                self.write(scratch)
+            }
+            Some(_) => self.send_raw(&[header.as_bytes(), payload].concat(), scratch),
+        }
     }
 
     /// Sends bytes as they are.
     pub(super) fn send_raw(&mut self, bytes: &[u8], scratch: &mut Vec<u8>) -> Result<(), Gone> {
-        self.seal([bytes, &[]], scratch)
+        match &mut self.tls {
+            None => self.write(bytes),
+            Some(tls) => {
+                scratch.clear();
+                tls.send(bytes, scratch).map_err(|tls::Failed| Gone)?;
+                self.write(scratch)
+            }
+        }
     }
 
     /// Keeps bytes for the next flush, so that they go out together with what follows.
@@ -185,7 +201,7 @@ impl Conn {
     /// The last words of a WebSocket.
     pub(super) fn close(&mut self, scratch: &mut Vec<u8>) {
         if matches!(self.phase, Phase::Open(_)) {
-            let _ = self.seal([&websocket::close(self.close_code), &[]], scratch);
+            let _ = self.send_raw(&websocket::close(self.close_code), scratch);
         }
         self.phase = Phase::Closing;
         if let Some(tls) = &mut self.tls {
@@ -259,16 +275,6 @@ impl Conn {
     /// Whether everything unwritten has stood still since this was last asked.
     pub(super) fn stands_still(&mut self) -> bool {
         self.backlog.as_mut().is_some_and(|backlog| !std::mem::take(&mut backlog.moved))
-    }
-
-    fn seal(&mut self, parts: [&[u8]; 2], scratch: &mut Vec<u8>) -> Result<(), Gone> {
-        scratch.clear();
-        match &mut self.tls {
-            // One short copy costs less than what the kernel does for two pieces.
-            None => parts.iter().for_each(|part| scratch.extend_from_slice(part)),
-            Some(tls) => tls.send(&parts.concat(), scratch).map_err(|tls::Failed| Gone)?,
-        }
-        self.write(scratch)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Gone> {

@@ -11,7 +11,7 @@ use crate::{
     limits::{FRAME_PRICE, PROOF_PRICE},
     proxy::{Proxied, parse_proxy_header},
     switch::{self, ConnId},
-    websocket::{self, Answer, Decoder, Item},
+    websocket::{self, Answer, Decoder, Item, Message},
 };
 
 impl Engine {
@@ -127,6 +127,17 @@ impl Engine {
         }
     }
 
+    /// Sends a message on to another connection, from where it lies.
+    fn pass_on(&mut self, to: ConnId, message: &mut Message<'_>) {
+        let Some(conn) = find(&mut self.conns, to) else { return };
+        let sent = match message.reframe() {
+            Some(frame) => conn.send_raw(frame, &mut self.buffers.scratch),
+            None => conn.send(message, &mut self.buffers.scratch),
+        };
+        self.has_sent(to, sent);
+        self.dispatch();
+    }
+
     /// WebSocket frames.
     fn frames(&mut self, id: ConnId, mut bytes: &mut [u8]) {
         let now = self.now;
@@ -147,8 +158,12 @@ impl Engine {
             };
             work += FRAME_PRICE;
             match item {
-                Item::Message(message) => {
+                Item::Message(mut message) => {
                     conn.message_since = None;
+                    if let Some(to) = self.switch.forward(id, message.as_mut()) {
+                        self.pass_on(to, &mut message);
+                        continue;
+                    }
                     if switch::is_proof(&message) {
                         work += PROOF_PRICE;
                     }
@@ -156,7 +171,7 @@ impl Engine {
                     self.dispatch();
                     self.greet(id);
                 }
-                Item::Ping(payload) => asked = Some(payload.into_owned()),
+                Item::Ping(payload) => asked = Some(payload),
                 Item::Pong | Item::Fragment => {}
                 Item::Close(code) => {
                     conn.close_code = code.unwrap_or(conn.close_code);

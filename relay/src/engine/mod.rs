@@ -27,7 +27,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use self::{
-    conn::{Conn, Phase, Read},
+    conn::{Conn, Gone, Phase, Read},
     crowd::Crowd,
     deadlines::Deadlines,
     handle::Command,
@@ -372,14 +372,8 @@ impl Engine {
                 match output {
                     Output::Send { conn: id, bytes } => {
                         let Some(conn) = find(&mut self.conns, id) else { continue };
-                        if conn.send(&bytes, &mut self.buffers.scratch).is_err() {
-                            self.broken.push(id);
-                        } else if conn.unwritten() > self.limits.out_queue {
-                            self.counters.slow_readers.add_one();
-                            self.broken.push(id);
-                        } else if conn.unwritten() > 0 {
-                            self.count_held(id);
-                        }
+                        let sent = conn.send(&bytes, &mut self.buffers.scratch);
+                        self.has_sent(id, sent);
                     }
                     Output::Wake(wake) => {
                         if let Some(wakes) = &self.wakes {
@@ -398,6 +392,19 @@ impl Engine {
             let Some(id) = self.broken.pop() else { return };
             self.remove(id);
             self.switch.disconnected(id);
+        }
+    }
+
+    /// Looks at what came of sending something.
+    fn has_sent(&mut self, id: ConnId, sent: Result<(), Gone>) {
+        let Some(conn) = find(&mut self.conns, id) else { return };
+        if sent.is_err() {
+            self.broken.push(id);
+        } else if conn.unwritten() > self.limits.out_queue {
+            self.counters.slow_readers.add_one();
+            self.broken.push(id);
+        } else if conn.unwritten() > 0 {
+            self.count_held(id);
         }
     }
 

@@ -72,8 +72,9 @@ impl Wake for ConnWaker {
             return;
         }
         let mut inner = self.ready.lock();
+        // The engine takes the whole queue: whoever found it empty has woken it.
+        let engine = if inner.queue.is_empty() { inner.engine.clone() } else { None };
         inner.queue.push(self.conn);
-        let engine = inner.engine.clone();
         drop(inner);
         if let Some(engine) = engine {
             engine.wake();

@@ -117,6 +117,12 @@ impl Play {
                 return self.switch.disconnected(conn);
             }
         };
+        let mut frame = frame;
+        // As the engine does.
+        if let Some(to) = self.switch.forward(conn, &mut frame) {
+            assert!(self.conns.contains_key(&to), "data for a connection that is gone");
+            return;
+        }
         self.switch.frame(conn, &frame, self.now);
     }
 

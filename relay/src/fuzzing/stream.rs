@@ -66,7 +66,7 @@ pub(crate) fn ours(chunks: impl Iterator<Item = Vec<u8>>) -> Found {
             let item = decoder.next(&mut input);
             assert!(decoder.held() <= 2 * (MAX_FRAME + HEADER) + Decoder::PARTIAL, "{} bytes are held", decoder.held());
             match item {
-                Ok(Some(Item::Message(message))) => messages.push(message.into_owned()),
+                Ok(Some(Item::Message(message))) => messages.push(message.to_vec()),
                 Ok(Some(Item::Close(_))) => return (messages, false),
                 Ok(Some(_)) => {}
                 Ok(None) => break,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use countersign_core::relay::{Circuit as Number, CloseReason, ErrorCode, Frame, Mailbox, TicketId};
+use countersign_core::relay::{Circuit as Number, CloseReason, DataFrame, ErrorCode, Frame, Mailbox, TicketId};
 
 use foldhash::fast::RandomState;
 
@@ -41,6 +41,20 @@ pub(super) struct Circuit {
     pub(super) messages_left: u32,
     /// Bytes that may still pass.
     pub(super) bytes_left: u32,
+}
+
+impl Circuit {
+    fn other(&self, side: Side) -> Side {
+        if self.ends.0 == side { self.ends.1 } else { self.ends.0 }
+    }
+
+    /// Takes a message of this length off what may still pass; `false`: it is too much, and nothing was taken.
+    fn spend(&mut self, length: u32) -> bool {
+        let (Some(messages), Some(bytes)) = (self.messages_left.checked_sub(1), self.bytes_left.checked_sub(length)) else { return false };
+        self.messages_left = messages;
+        self.bytes_left = bytes;
+        true
+    }
 }
 
 /// All joined circuits.
@@ -124,6 +138,24 @@ impl Switch {
         }
     }
 
+    /// DATA for an end that is connected here, without a copy, and so nearly everything a relay forwards. Gives that end's connection,
+    /// which `frame` is for now. `None`: nothing was done, and it is for [`Switch::frame`].
+    pub fn forward(&mut self, conn: ConnId, frame: &mut [u8]) -> Option<ConnId> {
+        let mut data = DataFrame::parse(frame)?;
+        let number = data.circuit();
+        let Some(Slot::Joined(id)) = self.slot(conn, number) else { return None };
+        let circuit = self.circuits.table.get_mut(&id)?;
+        let Side::Local((other, number)) = circuit.other(Side::Local((conn, number))) else { return None };
+        let length = u32::try_from(data.tail().len()).unwrap_or(u32::MAX);
+        if !circuit.spend(length) {
+            return None;
+        }
+        self.stats.frames_forwarded += 1;
+        self.stats.bytes_forwarded += u64::from(length);
+        data.set_circuit(number);
+        Some(other)
+    }
+
     /// A message for the other end.
     pub(super) fn data(&mut self, conn: ConnId, number: Number, tail: &[u8]) -> Result<(), ErrorCode> {
         let id = match self.slot(conn, number) {
@@ -140,20 +172,16 @@ impl Switch {
     /// Gives a message of one side to the other one, as far as the circuit's limits go.
     pub(super) fn pass_on(&mut self, id: CircuitId, from: Side, tail: &[u8]) {
         let Some(circuit) = self.circuits.table.get_mut(&id) else { return };
-        let other = if circuit.ends.0 == from { circuit.ends.1 } else { circuit.ends.0 };
+        let other = circuit.other(from);
         let length = u32::try_from(tail.len()).unwrap_or(u32::MAX);
-        match (circuit.messages_left.checked_sub(1), circuit.bytes_left.checked_sub(length)) {
-            (Some(messages), Some(bytes)) => {
-                circuit.messages_left = messages;
-                circuit.bytes_left = bytes;
-                self.stats.frames_forwarded += 1;
-                self.stats.bytes_forwarded += u64::from(length);
-                match other {
-                    Side::Local((conn, circuit)) => self.send(conn, &Frame::Data { circuit, tail }),
-                    Side::Remote(end) => self.data_to_peer(end, tail),
-                }
-            }
-            _ => self.end_circuit(id, CloseReason::Limit, None),
+        if !circuit.spend(length) {
+            return self.end_circuit(id, CloseReason::Limit, None);
+        }
+        self.stats.frames_forwarded += 1;
+        self.stats.bytes_forwarded += u64::from(length);
+        match other {
+            Side::Local((conn, circuit)) => self.send(conn, &Frame::Data { circuit, tail }),
+            Side::Remote(end) => self.data_to_peer(end, tail),
         }
     }
 }

@@ -89,6 +89,12 @@ impl Chaos {
                 return self.switch.disconnected(conn);
             }
         };
+        let mut frame = frame;
+        // As the engine does.
+        if let Some(to) = self.switch.forward(conn, &mut frame) {
+            assert!(self.conns.iter().any(|(known, _)| *known == to), "data for a connection that is gone");
+            return;
+        }
         self.switch.frame(conn, &frame, self.now);
     }
 

@@ -21,6 +21,8 @@ pub(super) const START: u64 = 1_790_000_000;
 pub(super) struct World {
     pub(super) switch: Switch,
     pub(super) wakes: Vec<Wake>,
+    /// What was passed on without an output.
+    passed: Vec<Seen>,
     now: Now,
     next: u64,
 }
@@ -31,7 +33,7 @@ type Seen = (ConnId, Option<Vec<u8>>);
 impl World {
     pub(super) fn new(limits: Limits) -> Self {
         let origins = ORIGINS.map(|url| RelayUrl::parse(url).unwrap());
-        Self { switch: Switch::new(&origins, limits), wakes: Vec::new(), now: Now { unix: START, mono: 0 }, next: 0 }
+        Self { switch: Switch::new(&origins, limits), wakes: Vec::new(), passed: Vec::new(), now: Now { unix: START, mono: 0 }, next: 0 }
     }
 
     pub(super) fn connect(&mut self) -> (ConnId, Nonce) {
@@ -51,23 +53,28 @@ impl World {
     }
 
     fn seen(&mut self) -> Vec<Seen> {
+        let mut seen = std::mem::take(&mut self.passed);
         let outputs = std::iter::from_fn(|| self.switch.poll_output());
-        outputs
-            .filter_map(|output| match output {
-                Output::Send { conn, bytes } => Some((conn, Some(bytes))),
-                Output::Disconnect { conn } => Some((conn, None)),
-                Output::Wake(wake) => {
-                    self.wakes.push(*wake);
-                    None
-                }
-                Output::Publish { .. } => panic!("a message to others, of whom there are none"),
-            })
-            .collect()
+        seen.extend(outputs.filter_map(|output| match output {
+            Output::Send { conn, bytes } => Some((conn, Some(bytes))),
+            Output::Disconnect { conn } => Some((conn, None)),
+            Output::Wake(wake) => {
+                self.wakes.push(*wake);
+                None
+            }
+            Output::Publish { .. } => panic!("a message to others, of whom there are none"),
+        }));
+        seen
     }
 
     #[track_caller]
     pub(super) fn send(&mut self, conn: ConnId, frame: &Frame<'_>, expected: &[(ConnId, Frame<'_>)]) {
-        self.switch.frame(conn, &frame.encode(), self.now);
+        // As the engine does.
+        let mut bytes = frame.encode();
+        match self.switch.forward(conn, &mut bytes) {
+            Some(to) => self.passed.push((to, Some(bytes))),
+            None => self.switch.frame(conn, &bytes, self.now),
+        }
         self.expect(expected);
     }
 

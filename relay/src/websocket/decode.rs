@@ -1,12 +1,13 @@
 //! Frames from a client.
 
-use std::{borrow::Cow, io::Cursor};
+use std::{io::Cursor, ops::Deref};
 
 use tokio_tungstenite::tungstenite::protocol::frame::{
     FrameHeader,
     coding::{CloseCode, Control, Data, OpCode},
 };
 
+use super::encode;
 use crate::limits::MAX_FRAME;
 
 /// Bytes of a mask.
@@ -18,15 +19,76 @@ const MAX_CONTROL: u64 = 125;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Item<'a> {
     /// A whole binary message, unmasked.
-    Message(Cow<'a, [u8]>),
+    Message(Message<'a>),
     /// To be answered with the same payload.
-    Ping(Cow<'a, [u8]>),
+    Ping(Vec<u8>),
     /// An answer, or just a sign of life.
     Pong,
     /// Part of a message of which more is to come.
     Fragment,
     /// The client closes, with a code or without.
     Close(Option<CloseCode>),
+}
+
+/// A binary message. One that came in a single frame has that frame's header in front of it still.
+#[derive(Debug)]
+pub(crate) struct Message<'a> {
+    bytes: Bytes<'a>,
+    start: usize,
+}
+
+#[derive(Debug)]
+enum Bytes<'a> {
+    /// Where it was read.
+    Here(&'a mut [u8]),
+    /// It came in pieces.
+    Apart(Vec<u8>),
+}
+
+impl Bytes<'_> {
+    fn as_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Here(bytes) => bytes,
+            Self::Apart(bytes) => bytes,
+        }
+    }
+}
+
+impl Deref for Message<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        let bytes: &[u8] = match &self.bytes {
+            Bytes::Here(bytes) => bytes,
+            Bytes::Apart(bytes) => bytes,
+        };
+        bytes.get(self.start..).unwrap_or_default()
+    }
+}
+
+impl PartialEq for Message<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Message<'_> {}
+
+impl Message<'_> {
+    pub(crate) fn as_mut(&mut self) -> &mut [u8] {
+        self.bytes.as_mut().get_mut(self.start..).unwrap_or_default()
+    }
+
+    /// The same message as a frame for another client, written over this one: a header without mask is shorter. `None` if it came in
+    /// several frames and has no header in front.
+    pub(crate) fn reframe(&mut self) -> Option<&[u8]> {
+        let header = encode::header(self.len());
+        let header = header.as_bytes();
+        let begin = self.start.checked_sub(header.len())?;
+        let bytes = self.bytes.as_mut();
+        bytes.get_mut(begin..self.start)?.copy_from_slice(header);
+        bytes.get(begin..)
+    }
 }
 
 /// What a client must not send. The code is what it is told in the close frame.
@@ -91,9 +153,9 @@ impl Decoder {
     /// Unmasks in place: what is returned lies in `input` unless it came in several pieces.
     pub(crate) fn next<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Item<'a>>, Violation> {
         let started = self.partial.as_ref().is_some_and(|partial| !partial.frame.is_empty());
-        let (header, payload) = if started {
+        let (header, message) = if started {
             match self.complete(input)? {
-                Some((header, payload)) => (header, Cow::Owned(payload)),
+                Some(whole) => whole,
                 None => return Ok(None),
             }
         } else {
@@ -104,9 +166,9 @@ impl Decoder {
                 Some(Bounds { header, start, end }) if end <= input.len() => {
                     let (frame, rest) = std::mem::take(input).split_at_mut(end);
                     *input = rest;
-                    let payload = frame.get_mut(start..).unwrap_or_default();
-                    unmask(payload, header.mask);
-                    (header, Cow::Borrowed(&*payload))
+                    let mut message = Message { bytes: Bytes::Here(frame), start };
+                    unmask(message.as_mut(), header.mask);
+                    (header, message)
                 }
                 _ => {
                     self.partial.get_or_insert_default().frame.extend_from_slice(input);
@@ -115,22 +177,21 @@ impl Decoder {
                 }
             }
         };
-        self.item(&header, payload).map(Some)
+        self.item(&header, message).map(Some)
     }
 
     /// Adds to a frame of which the end was missing; gives it when it is whole.
-    fn complete(&mut self, input: &mut &mut [u8]) -> Result<Option<(FrameHeader, Vec<u8>)>, Violation> {
+    fn complete<'a>(&mut self, input: &mut &mut [u8]) -> Result<Option<(FrameHeader, Message<'a>)>, Violation> {
         let Some(partial) = self.partial.as_deref_mut() else { return Ok(None) };
         loop {
             let wanted = match bounds(&partial.frame, partial.message.as_deref())? {
                 Some(Bounds { header, start, end }) if end == partial.frame.len() => {
-                    let mut payload = std::mem::take(&mut partial.frame);
-                    payload.drain(..start);
-                    unmask(&mut payload, header.mask);
+                    let mut message = Message { bytes: Bytes::Apart(std::mem::take(&mut partial.frame)), start };
+                    unmask(message.as_mut(), header.mask);
                     if partial.message.is_none() {
                         self.partial = None;
                     }
-                    return Ok(Some((header, payload)));
+                    return Ok(Some((header, message)));
                 }
                 Some(bounds) => bounds.end,
                 None => header_length(&partial.frame),
@@ -153,9 +214,9 @@ impl Decoder {
     }
 
     /// What a whole frame amounts to.
-    fn item<'a>(&mut self, header: &FrameHeader, payload: Cow<'a, [u8]>) -> Result<Item<'a>, Violation> {
+    fn item<'a>(&mut self, header: &FrameHeader, payload: Message<'a>) -> Result<Item<'a>, Violation> {
         match header.opcode {
-            OpCode::Control(Control::Ping) => Ok(Item::Ping(payload)),
+            OpCode::Control(Control::Ping) => Ok(Item::Ping(payload.to_vec())),
             OpCode::Control(Control::Pong) => Ok(Item::Pong),
             OpCode::Control(_) => parse_close(&payload).map(Item::Close),
             OpCode::Data(_) => {
@@ -163,7 +224,7 @@ impl Decoder {
                 match (message, header.is_final) {
                     (None, true) => Ok(Item::Message(payload)),
                     (None, false) => {
-                        self.partial.get_or_insert_default().message = Some(payload.into_owned());
+                        self.partial.get_or_insert_default().message = Some(payload.to_vec());
                         Ok(Item::Fragment)
                     }
                     (Some(message), last) => {
@@ -173,7 +234,7 @@ impl Decoder {
                         }
                         let message = std::mem::take(message);
                         self.partial = None;
-                        Ok(Item::Message(message.into()))
+                        Ok(Item::Message(Message { bytes: Bytes::Apart(message), start: 0 }))
                     }
                 }
             }

@@ -83,6 +83,36 @@ fn binary_messages_of_every_length_form() {
 }
 
 #[test]
+fn a_message_becomes_a_frame_for_another_client_where_it_lies() {
+    for length in [0, 1, 125, 126, 4096, MAX_FRAME] {
+        let payload: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+        let expected = [encode::header(length).as_bytes(), &payload].concat();
+        let whole = frame(0x82, &payload);
+        // In one read, and in two.
+        for cut in [whole.len(), 1] {
+            let mut decoder = Decoder::default();
+            let (mut first, mut second) = (whole[..cut].to_vec(), whole[cut..].to_vec());
+            let mut input = first.as_mut_slice();
+            let mut item = decoder.next(&mut input).unwrap();
+            let mut input = second.as_mut_slice();
+            if item.is_none() {
+                item = decoder.next(&mut input).unwrap();
+            }
+            let Some(Item::Message(mut message)) = item else { panic!("no message") };
+            assert_eq!(message.reframe().unwrap(), expected);
+            assert_eq!(*message, payload);
+        }
+    }
+    let mut decoder = Decoder::default();
+    let mut pieces = [frame(0x02, b"a"), frame(0x80, b"b")].concat();
+    let mut input = pieces.as_mut_slice();
+    assert_eq!(decoder.next(&mut input), Ok(Some(Item::Fragment)));
+    let Ok(Some(Item::Message(mut message))) = decoder.next(&mut input) else { panic!("no message") };
+    assert_eq!(message.reframe(), None);
+    assert_eq!(*message, *b"ab");
+}
+
+#[test]
 fn a_decoder_between_two_messages_holds_nothing() {
     let mut decoder = Decoder::default();
     for chunk in [vec![0x82], frame(0x82, b"ab").split_off(1), frame(0x02, b"a"), frame(0x80, b"b")] {

@@ -8,6 +8,6 @@ mod decode;
 mod encode;
 mod handshake;
 
-pub(crate) use decode::{Decoder, Item};
+pub(crate) use decode::{Decoder, Item, Message};
 pub(crate) use encode::{close, header, ping, pong};
 pub(crate) use handshake::{Answer, answer};

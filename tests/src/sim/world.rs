@@ -337,7 +337,10 @@ impl World {
     fn happen(&mut self, due: Due) {
         let (now, ci_now) = (self.now(), self.ci_now());
         match due {
-            Due::ToRelay(conn, frame) => self.switch.frame(conn, &frame, now),
+            Due::ToRelay(conn, mut frame) => match self.switch.forward(conn, &mut frame) {
+                Some(to) => self.switch_output(SwitchOutput::Send { conn: to, bytes: frame }),
+                None => self.switch.frame(conn, &frame, now),
+            },
             Due::FromRelay(conn, frame) => match self.owners.get(&conn) {
                 Some(Some(job)) => {
                     let job = &mut self.jobs[*job];
