@@ -12,3 +12,4 @@ pub mod bench;
 pub mod embedded;
 pub mod process;
 pub mod sim;
+pub mod tight;

@@ -69,15 +69,15 @@ pub fn run(plan: &Plan, progress: impl Fn(&str)) -> Report {
     let subjects = present(plan, &mut report);
     let yard = Yard::new(cores);
     let has = |row| plan.rows.contains(&row);
-    if has(Row::Idle) {
-        for subject in &subjects {
-            let connections = plan.connections();
-            progress(&format!("memory of {connections} connections: {subject}"));
-            report.idle.insert(*subject, idle::measure(&yard, *subject, connections));
-        }
-    }
     for round in 1..=plan.rounds {
         let rounds = plan.rounds;
+        for subject in &subjects {
+            if has(Row::Idle) {
+                let connections = plan.connections();
+                progress(&format!("memory of {connections} connections, round {round} of {rounds}: {subject}"));
+                report.idle.entry(*subject).or_default().push(idle::measure(&yard, *subject, connections));
+            }
+        }
         for subject in &subjects {
             if has(Row::RoundTrips) {
                 progress(&format!("4 KiB round trips, round {round} of {rounds}: {subject}"));

@@ -32,8 +32,8 @@ pub struct Growth {
 /// Everything a run found. What was not measured is missing.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Resident memory.
-    pub idle: BTreeMap<Subject, Idle>,
+    /// Resident memory, a value a round.
+    pub idle: BTreeMap<Subject, Vec<Idle>>,
     /// Throughput, a value a round.
     pub round_trips: BTreeMap<Subject, Vec<RoundTrips>>,
     /// Latency, a value a round.
@@ -74,11 +74,17 @@ impl Report {
         let mut low_high = Map::new();
         let mut cpu = Map::new();
         for subject in Subject::ALL {
-            let idle = self.idle.get(&subject);
+            let rounds = self.idle.get(&subject);
             let stem = format!("idle_{}", subject.key());
-            all.insert(stem.clone(), rounded(idle.map(|idle| idle.fresh), 1));
-            all.insert(format!("{stem}_touched"), rounded(idle.map(|idle| idle.touched), 1));
-            all.insert(format!("{stem}_connections"), json!(idle.map(|idle| idle.connections)));
+            let touched = format!("{stem}_touched");
+            all.insert(format!("{stem}_connections"), json!(rounds.and_then(|rounds| rounds.first()).map(|idle| idle.connections)));
+            for (key, value) in [(stem, (|one: &Idle| one.fresh) as fn(&Idle) -> f64), (touched, |one| one.touched)] {
+                let values = rounds.map(|rounds| series(rounds, value));
+                all.insert(key.clone(), rounded(values.as_ref().map(Series::median), 1));
+                if let Some(values) = values {
+                    low_high.insert(key, spread_json(&values, 1));
+                }
+            }
         }
         for (stem, rows, decimals, value) in [
             ("rt4k_64", &self.round_trips, 0, (|one: &RoundTrips| one.per_second) as fn(&RoundTrips) -> f64),
@@ -160,14 +166,21 @@ impl Report {
     }
 
     fn idle_table(&self) -> Table {
-        let mut table = Table::new("resident bytes a connection", &["idle", "after 4 KiB", "connections", "aim"]);
-        for (subject, idle) in &self.idle {
+        let heads = ["idle", "low", "high", "after 4 KiB", "low", "high", "connections", "aim"];
+        let mut table = Table::new("resident bytes a connection", &heads);
+        for (subject, rounds) in &self.idle {
             let aim = match subject {
                 Subject::Ws => "<= 1,500",
                 Subject::Wss => "<= 6,000",
                 _ => "",
             };
-            let cells = [number(idle.fresh, 0), number(idle.touched, 0), number(idle.connections as f64, 0), aim.to_owned()];
+            let mut cells = Vec::new();
+            for values in [series(rounds, |one| one.fresh), series(rounds, |one| one.touched)] {
+                let (low, high) = values.spread();
+                cells.extend([values.median(), low, high].map(|value| number(value, 0)));
+            }
+            cells.push(number(rounds.first().map_or(0, |one| one.connections) as f64, 0));
+            cells.push(aim.to_owned());
             table.row(&subject.to_string(), cells);
         }
         table
@@ -269,7 +282,8 @@ mod tests {
         let shares = Shares { server: 0.5, load: 0.9 };
         let trips = |per_second, p50| RoundTrips { per_second, p50, shares };
         Report {
-            idle: [(Subject::Ws, Idle { connections: 10_000, fresh: 1234.56, touched: 1300.0 })].into(),
+            idle: [(Subject::Ws, [1234.56, 1200.0, 1400.0].map(|fresh| Idle { connections: 10_000, fresh, touched: 1300.0 }).to_vec())]
+                .into(),
             round_trips: [
                 (Subject::Ws, vec![trips(900.0, 0.0), trips(1000.0, 0.0), trips(800.0, 0.0)]),
                 (Subject::Tcp, vec![trips(1000.0, 0.0)]),
@@ -332,7 +346,7 @@ mod tests {
             let line = text.lines().find(|line| line.ends_with(aim)).unwrap();
             line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("|")
         };
-        assert_eq!(cells("<= 1,500"), "countersign-relay, ws|1,235|1,300|10,000|<= 1,500");
+        assert_eq!(cells("<= 1,500"), "countersign-relay, ws|1,235|1,200|1,400|1,300|1,300|1,300|10,000|<= 1,500");
         assert_eq!(cells(">= haproxy"), "countersign-relay, ws|900|800|1,000|0.90|50 %|90 %|>= 0.85 of TCP, >= haproxy");
         assert!(text.contains("skipped: nginx is not installed (apt-get install nginx)\n"), "{text}");
     }

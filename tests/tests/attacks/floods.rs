@@ -96,7 +96,7 @@ async fn from_a_few_addresses_that_had_everything_first() {
     for n in 2..37 {
         newcomers.push(proven(attacker(n), target.address(), &origin).await.unwrap());
     }
-    for newcomer in &mut newcomers {
+    for mut newcomer in newcomers {
         assert!(newcomer.send(&[0x99]).await);
         assert_eq!(newcomer.told().await.error, Some(ErrorCode::Malformed));
     }
@@ -105,7 +105,7 @@ async fn from_a_few_addresses_that_had_everything_first() {
 
 #[tokio::test]
 async fn of_strangers() {
-    let target = Target::tight(&["max_strangers=50"], |limits| limits.max_strangers = 50);
+    let target = Target::tight(&["max_strangers=50"], 400);
     let mut honest = Honest::start(&target.url).await;
     let mut crowd = Vec::new();
     for n in 0..300 {

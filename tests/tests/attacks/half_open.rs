@@ -1,6 +1,6 @@
 //! Peers whose link is cut: no FIN, no RST, and nothing that the relay sends arrives.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use countersign_core::relay::{CloseReason, Frame, RELAY_CIRCUIT};
 use countersign_relay::limits::MAX_WAITING_PER_MAILBOX;
@@ -172,11 +172,8 @@ fn peers_whose_link_is_cut() {
         let (listen, origin, admin) = (format!("listen=0.0.0.0:{PORT}"), format!("origin=ws://127.0.0.1:{PORT}"), format!("admin={ADMIN}"));
         // Only their silence ends the strangers, too.
         let times = ["ping_interval=1000", "pong_timeout=2000", "auth_timeout=60000"];
-        let target = Target::tight(&[&times[..], &[&listen, &origin, &admin]].concat(), |limits| {
-            limits.ping_interval = Duration::from_secs(1);
-            limits.pong_timeout = Duration::from_secs(2);
-            limits.auth_timeout = Duration::from_secs(60);
-        });
+        let room = ["max_held=67108864", "max_waiting=4096"];
+        let target = Target::tight(&[&times[..], &room, &[&listen, &origin, &admin]].concat(), 1000);
         let mut honest = Honest::start(&target.url).await;
         let first = round(&network, &target, &mut honest).await;
         // What the first ones took is there again for the next ones.

@@ -2,8 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use countersign_relay::limits::Limits;
-
 use crate::{
     honest::Honest,
     metrics::{ADMIN, counts, wait_for},
@@ -43,9 +41,8 @@ fn many_addresses_of_one_64() {
         network.add([address(RELAY, 1)]);
         let (listen, origin, admin) = (format!("listen=[::]:{PORT}"), format!("origin=ws://127.0.0.1:{PORT}"), format!("admin={ADMIN}"));
         let per_address = format!("max_connections_per_ip={MAX}");
-        let change = |limits: &mut Limits| limits.max_connections_per_ip = MAX;
         // Who is inside stays.
-        let target = Target::tight(&["auth_timeout=60000", &per_address, &listen, &origin, &admin], change);
+        let target = Target::tight(&["auth_timeout=60000", &per_address, &listen, &origin, &admin], 200);
         let to = SocketAddr::from((address(RELAY, 1), PORT));
         let mut honest = Honest::start(&target.url).await;
 

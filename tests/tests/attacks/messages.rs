@@ -1,7 +1,6 @@
 //! Messages that are too large, never over, of the wrong kind, or for nobody.
 
 use countersign_core::relay::{ErrorCode, Frame};
-use countersign_relay::limits::Limits;
 
 use crate::{
     honest::{Honest, Keys},
@@ -11,7 +10,7 @@ use crate::{
 
 #[tokio::test]
 async fn giant_and_endless_ones() {
-    let target = Target::program(&[], &Limits::default());
+    let target = Target::tight(&[], 200);
     let mut honest = Honest::start(&target.url).await;
     let huge_length = [0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
     let fragments = || std::iter::once(frame(0x02, &[0; 1000])).chain(std::iter::repeat_with(|| frame(0x00, &[0; 1000])));
@@ -41,7 +40,7 @@ async fn giant_and_endless_ones() {
 
 #[tokio::test]
 async fn heads_that_are_no_request() {
-    let target = Target::program(&[], &Limits::default());
+    let target = Target::tight(&[], 200);
     let mut honest = Honest::start(&target.url).await;
     let endless = [&HEAD[..HEAD.len() - 2], b"X: ", &[b'x'; 9_000]].concat();
     for (n, (bytes, status)) in
@@ -62,7 +61,7 @@ async fn heads_that_are_no_request() {
 #[tokio::test]
 async fn endless_pings() {
     const PINGS: usize = 20_000;
-    let target = Target::program(&[], &Limits::default());
+    let target = Target::tight(&[], 200);
     let mut honest = Honest::start(&target.url).await;
     let pings = frame(0x89, b"").repeat(PINGS);
     let mut flooding = tokio::task::JoinSet::new();
@@ -87,7 +86,7 @@ async fn endless_pings() {
 
 #[tokio::test]
 async fn messages_for_nobody() {
-    let target = Target::program(&[], &Limits::default());
+    let target = Target::tight(&[], 200);
     let mut honest = Honest::start(&target.url).await;
     let data = frame(0x82, &Frame::Data { circuit: 5, tail: b"" }.encode()).repeat(10_000);
     let mut flooding = tokio::task::JoinSet::new();

@@ -14,7 +14,7 @@ const OPENS: u32 = 60;
 
 #[tokio::test]
 async fn forged() {
-    let target = Target::program(&[], &Limits::default());
+    let target = Target::tight(&[], 200);
     let mut honest = Honest::start(&target.url).await;
     let origin = target.url.origin();
     let (mine, theirs) = (Keys::make(), Keys::make());
@@ -51,9 +51,7 @@ async fn forged() {
 
 #[tokio::test]
 async fn opens_with_valid_tickets() {
-    let mut limits = Limits::default();
-    limits.max_waiting = 16;
-    let target = Target::program(&["--max-waiting", "16"], &limits);
+    let target = Target::tight(&["max_waiting=16"], 200);
     let mut honest = Honest::start(&target.url).await;
     let origin = target.url.origin();
     // A phone of the attacker's that takes everything, and jobs of its own. Each has as many circuits as a mailbox may have.
@@ -102,7 +100,7 @@ async fn opens_with_valid_tickets() {
 
 #[tokio::test]
 async fn a_mailbox_that_is_proven_twice() {
-    let target = Target::program(&[], &Limits::default());
+    let target = Target::tight(&[], 200);
     let mut honest = Honest::start(&target.url).await;
     let origin = target.url.origin();
     let keys = Keys::make();

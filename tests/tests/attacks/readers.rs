@@ -1,27 +1,13 @@
 //! Who does not read, and who makes the relay hold what it can't pass on.
 
 use countersign_core::relay::{CloseReason, Frame, RELAY_CIRCUIT};
-use countersign_relay::limits::{Limits, MAX_CIRCUITS_PER_MAILBOX};
+use countersign_relay::limits::MAX_CIRCUITS_PER_MAILBOX;
 
 use crate::{
     honest::{Honest, Keys},
     raw::{Raw, attacker, frame},
     target::Target,
 };
-
-const TIGHT: [&str; 4] = ["max_held=1048576", "max_waiting=16", "max_denied=1000", "max_open_rate_table=1000"];
-
-/// So tight that what is held without a limit is seen.
-fn tight() -> Target {
-    Target::tight(&TIGHT, |limits: &mut Limits| {
-        limits.max_held = 1 << 20;
-        limits.max_waiting = 16;
-        limits.max_denied = 1000;
-        limits.max_open_rate_table = 1000;
-        // What is there in fact.
-        limits.max_connections = 900;
-    })
-}
 
 /// A phone and a job of one attacker, with as many circuits between them as there may be.
 async fn joined(target: &Target, n: u16) -> (Raw, Raw) {
@@ -51,7 +37,7 @@ async fn pour(from: &mut Raw, first: u32) {
 
 #[tokio::test]
 async fn ends_that_never_read() {
-    let target = tight();
+    let target = Target::tight(&[], 900);
     let mut honest = Honest::start(&target.url).await;
     let mut pairs = Vec::new();
     for n in 0..12 {
@@ -82,7 +68,7 @@ async fn ends_that_never_read() {
 
 #[tokio::test]
 async fn who_fills_the_relay_with_halves_of_messages() {
-    let target = tight();
+    let target = Target::tight(&[], 900);
     let mut honest = Honest::start(&target.url).await;
     // Connections that would each have 32 KB kept: 25 times what all together may, and more than the bound of the process.
     let fragment = frame(0x02, &[0; 16_000]);

@@ -4,7 +4,6 @@ use std::{fs, path::Path, time::Duration};
 
 use countersign_core::relay::Frame;
 use countersign_link::RootCertStore;
-use countersign_relay::limits::Limits;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     task::JoinSet,
@@ -42,7 +41,7 @@ async fn drip(from: u16, target: std::net::SocketAddr, bytes: Vec<u8>) -> Vec<u8
 
 #[tokio::test]
 async fn a_handshake_that_does_not_end() {
-    let target = Target::tight(&["handshake_timeout=1000"], |limits| limits.handshake_timeout = Duration::from_secs(1));
+    let target = Target::tight(&["handshake_timeout=1000"], 200);
     let mut honest = Honest::start(&target.url).await;
     let mut slow = JoinSet::new();
     for n in 0..60 {
@@ -73,7 +72,7 @@ fn certificate(folder: &Path) -> ([String; 2], RootCertStore) {
 async fn tls_that_does_not_get_anywhere() {
     let folder = tempfile::tempdir().unwrap();
     let ([cert, key], roots) = certificate(folder.path());
-    let mut target = Target::tight(&["handshake_timeout=2000", &cert, &key], |limits| limits.handshake_timeout = Duration::from_secs(2));
+    let mut target = Target::tight(&["handshake_timeout=2000", &cert, &key], 200);
     target.url = countersign_core::relay::RelayUrl::parse(&format!("wss://localhost:{}", target.url.port())).unwrap();
     let mut honest = Honest::start_with(&target.url, roots).await;
     // Whatever a fuzzer has found interesting, and once ended the program.
@@ -112,8 +111,7 @@ async fn tls_that_does_not_get_anywhere() {
 
 #[tokio::test]
 async fn a_message_that_does_not_end() {
-    let limits = |limits: &mut Limits| limits.message_timeout = Duration::from_secs(1);
-    let target = Target::tight(&["message_timeout=1000"], limits);
+    let target = Target::tight(&["message_timeout=1000"], 200);
     let mut honest = Honest::start(&target.url).await;
     let mut slow = JoinSet::new();
     for n in 0..30_u16 {
@@ -151,7 +149,7 @@ async fn a_message_that_does_not_end() {
 
 #[tokio::test]
 async fn peers_that_are_no_longer_there() {
-    let target = Target::tight(&["ping_interval=1000", "pong_timeout=1000"], |limits| limits.ping_interval = Duration::from_secs(1));
+    let target = Target::tight(&["ping_interval=1000", "pong_timeout=1000"], 200);
     let mut honest = Honest::start(&target.url).await;
     let mut silent = JoinSet::new();
     for n in 0..40_u16 {

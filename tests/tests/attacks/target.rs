@@ -8,7 +8,14 @@ use std::{
 
 use countersign_core::relay::RelayUrl;
 use countersign_relay::limits::Limits;
-use countersign_tests::process::{Running, program};
+use countersign_tests::{
+    process::{Running, program},
+    tight,
+};
+
+/// So little that what is held without a limit is seen.
+const SMALL: [&str; 6] =
+    ["max_held=1048576", "max_waiting=16", "max_denied=1000", "max_open_rate_table=1000", "max_wake_table=1", "max_wakes_in_flight=0"];
 
 pub(crate) struct Target {
     pub(crate) running: Running,
@@ -24,12 +31,18 @@ impl Target {
         Self::start(command, limits.memory_bound(false))
     }
 
-    /// The relay with limits that have no flag.
-    pub(crate) fn tight(args: &[&str], change: impl FnOnce(&mut Limits)) -> Self {
+    /// A relay that may hold little besides its connections, with these limits (`tight-relay`); the bound is that of as many
+    /// `connections` as there will be.
+    pub(crate) fn tight(args: &[&str], connections: usize) -> Self {
+        let args = [&SMALL[..], args].concat();
         let mut limits = Limits::default();
-        change(&mut limits);
+        for arg in &args {
+            // Others are not about limits.
+            let _ = tight::set(&mut limits, arg);
+        }
+        limits.max_connections = connections;
         let mut command = Command::new(env!("CARGO_BIN_EXE_tight-relay"));
-        command.args(args);
+        command.args(&args);
         let tls = args.iter().any(|arg| arg.starts_with("cert="));
         Self::start(command, limits.memory_bound(tls))
     }
