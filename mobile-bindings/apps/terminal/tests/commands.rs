@@ -328,6 +328,8 @@ fn two_programs_never_share_a_state() {
 fn an_interrupt_ends_a_question() {
     let phone = Phone::set_up();
     let mut child = phone.command(&["enroll"]).spawn().unwrap();
+    // Waiting for the program would close it, and that would end the question, too.
+    let stdin = child.stdin.take();
     let mut err = BufReader::new(child.stderr.take().unwrap());
     let mut asked = vec![];
     err.read_until(b':', &mut asked).unwrap();
@@ -336,7 +338,7 @@ fn an_interrupt_ends_a_question() {
     let mut rest = String::new();
     err.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("countersign-phone: interrupted"), "{rest}");
-    drop(child.stdin.take());
+    drop(stdin);
 }
 
 /// Root may write anywhere, so a test that runs as root becomes nobody, who gets the whole folder.
