@@ -16,7 +16,7 @@ WORKSPACE = Path(__file__).resolve().parents[2]
 PACKAGE = "countersign_mobile"
 LIBRARY = {"darwin": f"lib{PACKAGE}.dylib", "win32": f"{PACKAGE}.dll"}.get(sys.platform, f"lib{PACKAGE}.so")
 # Only tests want another: an optimised library takes minutes to build.
-PROFILE = os.environ.get("COUNTERSIGN_CARGO_PROFILE", "release")
+PROFILE = os.environ.get("COUNTERSIGN_CARGO_PROFILE", "mobile")
 
 
 def cargo(*arguments):
@@ -46,8 +46,8 @@ class BuildWithCargo(build_py):
         super().run()
         if not (WORKSPACE / "mobile-bindings" / "bindgen").is_dir():
             sys.exit("countersign-mobile is built inside a checkout of Countersign: pip install ./mobile-bindings/python there")
-        # The release profile strips the symbols that bindings are generated from.
-        keep = [] if PROFILE == "dev" else ["--", "-C", "strip=debuginfo"]
+        # Nothing else is made, and the symbols stay that bindings are generated from.
+        keep = [] if PROFILE == "dev" else ["--crate-type", "cdylib", "--", "-C", "strip=debuginfo"]
         cargo("rustc", "--locked", "--lib", "-p", "countersign-mobile", "--profile", PROFILE, *keep)
         library = target() / ("debug" if PROFILE == "dev" else PROFILE) / LIBRARY
         package = Path(self.build_lib) / PACKAGE
