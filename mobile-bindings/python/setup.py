@@ -15,8 +15,8 @@ from setuptools.command.build_py import build_py
 WORKSPACE = Path(__file__).resolve().parents[2]
 PACKAGE = "countersign_mobile"
 LIBRARY = {"darwin": f"lib{PACKAGE}.dylib", "win32": f"{PACKAGE}.dll"}.get(sys.platform, f"lib{PACKAGE}.so")
-# Only tests want another: an optimised library takes minutes to build.
-PROFILE = os.environ.get("COUNTERSIGN_CARGO_PROFILE", "release")
+# Tests have a library and a generator already, as mobile-bindings/build says: an optimised library takes minutes to build.
+BUILT = os.environ.get("COUNTERSIGN_BUILT")
 
 
 def cargo(*arguments):
@@ -30,6 +30,12 @@ def target():
     """The folder that cargo builds in."""
     told = subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=WORKSPACE, check=True, capture_output=True)
     return Path(json.loads(told.stdout)["target_directory"])
+
+
+def built():
+    """Builds the library as an app gets it, but with the symbols that bindings are generated from; where it is, and what runs the generator."""
+    cargo("rustc", "--locked", "--lib", "-p", "countersign-mobile", "--profile", "mobile", "--crate-type", "cdylib", "--", "-C", "strip=debuginfo")
+    return target() / "mobile" / LIBRARY, ["cargo", "run", "--locked", "-p", "uniffi-bindgen-cli", "--"]
 
 
 def mended(generated):
@@ -46,14 +52,11 @@ class BuildWithCargo(build_py):
         super().run()
         if not (WORKSPACE / "mobile-bindings" / "bindgen").is_dir():
             sys.exit("countersign-mobile is built inside a checkout of Countersign: pip install ./mobile-bindings/python there")
-        # The release profile strips the symbols that bindings are generated from.
-        keep = [] if PROFILE == "dev" else ["--", "-C", "strip=debuginfo"]
-        cargo("rustc", "--locked", "--lib", "-p", "countersign-mobile", "--profile", PROFILE, *keep)
-        library = target() / ("debug" if PROFILE == "dev" else PROFILE) / LIBRARY
+        library, generator = built() if BUILT is None else (Path(BUILT) / LIBRARY, [Path(BUILT) / "uniffi-bindgen-cli"])
         package = Path(self.build_lib) / PACKAGE
         out = Path(self.build_lib).parent / "bindings"
-        cargo("run", "--locked", "-p", "uniffi-bindgen-cli", "--", "generate", str(library), "--language", "python", "--no-format",
-              "--out-dir", str(out.resolve()))
+        subprocess.run([*generator, "generate", library, "--language", "python", "--no-format", "--out-dir", out.resolve()],
+                       cwd=WORKSPACE, check=True)
         (package / "_generated.py").write_text(mended((out / f"{PACKAGE}.py").read_text(encoding="utf-8")), encoding="utf-8")
         shutil.copyfile(library, package / LIBRARY)
 

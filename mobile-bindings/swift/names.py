@@ -1,7 +1,8 @@
 """Whether the Swift sample uses only names that the generated Swift has: types, members, enum cases, argument labels, and what a protocol wants.
+And whether everything that is exported is documented in the generated Swift.
 
 names.py GENERATED.swift SAMPLE.swift...              says what is wrong
-names.py --self-test GENERATED.swift SAMPLE.swift...  misspells every name and label in turn, and fails if that goes unnoticed
+names.py --self-test GENERATED.swift SAMPLE.swift...  misspells every name and label in turn, takes all comments away, and fails if that goes unnoticed
 names.py --package Package.swift                      only whether it can be parsed
 """
 
@@ -16,15 +17,15 @@ PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_swift.language()))
 TOKEN = re.compile(r"[A-Za-z_]\w*|\$\d|[^\w\s]")
 # What the sample uses of Swift and Apple's frameworks. A name that is generated, too, may not stand here.
 FOREIGN_TYPES = set(
-    """Any AsyncStream Bool CFDictionary CFString CFTypeRef CocoaError Continuation Data Darwin DispatchQueue FileHandle FileManager LAContext LAError
-    NSError OSStatus POSIXError POSIXErrorCode Result SecAccessControlCreateFlags SecAccessControlCreateWithFlags SecCopyErrorMessageString SecItemAdd
+    """Any AsyncStream Bool CFDictionary CFString CFTypeRef CocoaError Continuation Data Darwin DispatchQueue Error FileHandle FileManager LAContext LAError
+    NSError Never OSStatus POSIXError POSIXErrorCode Result SecAccessControlCreateFlags SecAccessControlCreateWithFlags SecCopyErrorMessageString SecItemAdd
     SecItemCopyMatching SecItemDelete Sendable String Task URL URLResourceValues Void""".split()
 )
 FOREIGN_MEMBERS = set(
-    """EIO allSatisfy appendingPathComponent applicationSupportDirectory async biometryCurrentSet biometryLockout canEvaluatePolicy close Code
-    completeFileProtectionUntilFirstUserAuthentication contentsOfDirectory Continuation createDirectory default
+    """EIO allSatisfy appendingPathComponent applicationSupportDirectory async biometryCurrentSet biometryLockout canEvaluatePolicy cancel close Code
+    completeFileProtectionUntilFirstUserAuthentication contains contentsOfDirectory Continuation createDirectory default
     deviceOwnerAuthenticationWithBiometrics fileDescriptor fileReadNoSuchFile filter global hasSuffix invalidate isExcludedFromBackup localizedDescription
-    localizedReason makeStream map merge path rawValue resume setResourceValues url userDomainMask userInitiated userPresence write yield""".split()
+    localizedReason makeStream map merge path rawValue removeValue resume setResourceValues url userDomainMask userInitiated userPresence write yield""".split()
 )
 # What an app implements.
 IMPLEMENTED = ["Keychain", "Observer", "PairingUi", "Storage"]
@@ -101,6 +102,28 @@ def declared(root):
             elif member.type == "init_declaration":
                 names.add(name, "init", labels_of(member))
     return names
+
+
+def undocumented(root):
+    """What is exported, and has no comment above it."""
+    kinds = {"function_declaration", "protocol_function_declaration", "property_declaration", "enum_entry"}
+    for kind in root.children:
+        called = kind.child_by_field_name("name")
+        if kind.type not in ("class_declaration", "protocol_declaration") or called.type != "type_identifier" or hidden(kind):
+            continue
+        if text(kind).startswith("private "):
+            continue
+        yield from ([] if is_documented(kind) else [text(called)])
+        for member in kind.child_by_field_name("body").named_children:
+            told = text(member).split("\n")[-1 if member.type == "enum_entry" else 0].rstrip(" {")
+            # What every error of Swift has is uniffi's own.
+            if member.type in kinds and not hidden(member) and not is_documented(member) and "errorDescription" not in told:
+                yield f"{text(called)}: {told}"
+
+
+def is_documented(node):
+    before = node.prev_sibling
+    return before is not None and "comment" in before.type and text(before).startswith("/**")
 
 
 def signature(function):
@@ -223,12 +246,13 @@ def main(arguments):
     generated, *samples = [Path(it) for it in arguments[testing:]]
     # Two things that the grammar does not know.
     readable = re.sub(r"@_documentation\(.*?\)", "", generated.read_text()).replace("{ () }", "{ }")
-    ours = declared(parse(readable, generated))
+    root = parse(readable, generated)
+    ours = declared(root)
     both = (FOREIGN_TYPES & set(ours.types)) | (FOREIGN_MEMBERS & set(ours.members))
     if both:
         raise SystemExit(f"names.py calls these foreign, and they are generated: {both}")
     sources = [it.read_text() for it in samples]
-    wrong = list(problems(sources, ours))
+    wrong = [*problems(sources, ours), *(f"no documentation of {it}" for it in undocumented(root))]
     if wrong:
         raise SystemExit("\n".join(wrong))
     if not testing:
@@ -242,7 +266,9 @@ def main(arguments):
                 line = next(new for old, new in zip(source.splitlines(), misspelt.splitlines(), strict=True) if old != new)
                 raise SystemExit(f"not noticed: {line.strip()}")
     assert tried > 100, tried
-    print(f"{tried} misspellings were noticed")
+    bare = len(list(undocumented(parse(re.sub(r"/\*\*.*?\*/", "", readable, flags=re.DOTALL), generated))))
+    assert bare > 150, bare
+    print(f"{tried} misspellings were noticed, and {bare} items without documentation")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-//! `countersign-phone run` in a real terminal (tmux): what the person sees, and what keys do, with the real relay and the real client.
+//! `countersign-phone run` in a real terminal (tmux): what the person sees, and what keys do, with the real relay and the real client. The last
+//! test is without one, where each question is a line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![cfg(unix)]
 
 use std::{
+    fs,
     process::{Command, Output},
     time::{Duration, Instant},
 };
 
-use countersign_tests::process::{Setting, program};
+use countersign_tests::process::{RelayProcess, Setting, URI, program};
 
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,13 +44,24 @@ impl Terminal {
     /// Waits until this is on the page, and gives the page.
     #[track_caller]
     fn wait_for(&self, text: &str) -> String {
+        self.wait_until(text, true)
+    }
+
+    /// Waits until this is no longer on the page, and gives the page.
+    #[track_caller]
+    fn wait_gone(&self, text: &str) -> String {
+        self.wait_until(text, false)
+    }
+
+    #[track_caller]
+    fn wait_until(&self, text: &str, there: bool) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
             let page = self.page();
-            if page.contains(text) {
+            if page.contains(text) == there {
                 return page;
             }
-            assert!(Instant::now() < until, "{text:?} is not on the page:\n{page}");
+            assert!(Instant::now() < until, "waited for {text:?} to be on the page: {there}\n{page}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -56,6 +69,12 @@ impl Terminal {
     /// Types keys, by tmux's names.
     fn press(&self, keys: &[&str]) {
         self.tmux(&[&["send-keys"], keys].concat());
+    }
+
+    /// Pastes, as a mouse does; marked as pasted if the program has asked for that.
+    fn paste(&self, text: &str) {
+        self.tmux(&["set-buffer", "--", text]);
+        self.tmux(&["paste-buffer", "-p"]);
     }
 
     /// Types a line.
@@ -150,4 +169,187 @@ fn a_request_is_denied_withdrawn_and_its_pairing_blocked() {
     // Ctrl-C ends it, and leaves the terminal as it was.
     terminal.press(&["C-c"]);
     terminal.wait_for("ended with 0");
+}
+
+#[test]
+fn a_request_that_goes_takes_the_passphrase_question_with_it() {
+    let setting = Setting::ready();
+    let terminal = Terminal::start(&setting, 100, 24);
+    terminal.wait_for("waiting for requests");
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    terminal.wait_for("Known to this phone");
+    terminal.press(&["a"]);
+    terminal.type_line(&number);
+    terminal.wait_for("passphrase:");
+    terminal.tmux(&["send-keys", "-l", "half of it"]);
+    terminal.wait_for("passphrase: *****");
+    job.signal("INT");
+    assert_eq!(job.end().code(), 130);
+    terminal.wait_for("unlocking was cancelled");
+    let page = terminal.wait_gone("passphrase:");
+    assert!(page.contains("the request was withdrawn or has expired") && page.contains("waiting for requests"), "{page}");
+    // It does not hold up the next.
+    let mut job = setting.client(&["code", "npm"]);
+    job.match_number();
+    terminal.wait_for("Known to this phone");
+    terminal.press(&["d"]);
+    terminal.type_line("not today");
+    assert_eq!(job.end().code(), 200);
+}
+
+#[test]
+fn what_is_pasted_is_typed_and_nothing_else() {
+    let setting = Setting::ready();
+    let terminal = Terminal::start(&setting, 100, 24);
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    terminal.wait_for("Known to this phone");
+    // As keys, these would deny it and quit.
+    terminal.paste("d\nq\n");
+    terminal.press(&["a"]);
+    terminal.wait_for("number in the job's log:");
+    terminal.paste(&format!("{number}\n{number}"));
+    terminal.wait_for(&format!("number in the job's log: {number}{number}"));
+    terminal.press(&["Enter"]);
+    terminal.wait_for("type the 6 digits");
+    terminal.paste(&format!("{number}\n"));
+    terminal.wait_for(&format!("number in the job's log: {number}"));
+    terminal.press(&["Enter"]);
+    terminal.wait_for("passphrase:");
+    terminal.paste(setting.phone.passphrase());
+    terminal.press(&["Enter"]);
+    terminal.wait_for("approved");
+    assert_eq!(job.end().code(), 0);
+    terminal.press(&["q"]);
+    terminal.wait_for("ended with 0");
+    // The terminal is as it was: it marks no pastes for the next program.
+    terminal.paste("the next program");
+    assert!(!terminal.wait_for("the next program").contains("200~"));
+}
+
+#[test]
+fn the_first_use_is_granted_and_fewer_codes_are_given() {
+    let setting = Setting::paired();
+    let terminal = Terminal::start(&setting, 100, 24);
+    let mut laptop = setting.client(&["enroll", "npm", "--uri-stdin"]);
+    laptop.say(URI);
+    laptop.hush();
+    let number = laptop.match_number();
+    let page = terminal.wait_for("wants to enroll a seed");
+    assert!(page.contains("new seed    ACME:release"), "{page}");
+    terminal.press(&["a"]);
+    terminal.wait_for("allow acme/widget to use ACME:release from now on? [yes/no]");
+    // It may be sealed without a right to it.
+    terminal.type_line("no");
+    terminal.wait_for("number in the job's log:");
+    terminal.type_line(&number);
+    terminal.wait_for("passphrase:");
+    terminal.type_line(setting.phone.passphrase());
+    assert_eq!(laptop.end().code(), 0);
+    terminal.wait_for("waiting for requests");
+    let mut job = setting.client(&["code", "npm", "--codes", "3"]);
+    let number = job.match_number();
+    let page = terminal.wait_for("FIRST USE of this seed by this pairing");
+    assert!(page.contains("wants 3 codes of ACME:release"), "{page}");
+    terminal.press(&["a"]);
+    terminal.wait_for("allow acme/widget to use ACME:release from now on? [yes/no]");
+    terminal.type_line("perhaps");
+    terminal.wait_for("answer yes or no");
+    terminal.type_line("yes");
+    terminal.wait_for("number in the job's log:");
+    terminal.type_line(&number);
+    terminal.wait_for("how many codes? [3]");
+    terminal.type_line("4");
+    terminal.wait_for("a number from 1 to 3");
+    terminal.type_line("1");
+    terminal.wait_for("passphrase:");
+    terminal.type_line(setting.phone.passphrase());
+    let ended = job.end();
+    assert_eq!((ended.code(), ended.stdout.lines().count()), (0, 1), "{ended:?}");
+    // It was granted for good.
+    let mut job = setting.client(&["code", "npm"]);
+    job.match_number();
+    assert!(!terminal.wait_for("wants a code of ACME:release").contains("FIRST USE"));
+}
+
+#[test]
+fn a_lost_connection_is_seen_and_comes_back() {
+    let mut setting = Setting::ready();
+    let terminal = Terminal::start(&setting, 100, 24);
+    terminal.wait_for(" connected  clock ");
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    terminal.wait_for("Known to this phone");
+    let address = setting.relay.take().unwrap().kill();
+    terminal.wait_for("NOT CONNECTED: ");
+    terminal.wait_for("the connection to the job is lost for now");
+    setting.relay = Some(RelayProcess::listen(&address));
+    terminal.press(&["r"]);
+    terminal.wait_for(" connected  clock ");
+    terminal.wait_gone("the connection to the job is lost for now");
+    terminal.press(&["a"]);
+    terminal.wait_for("number in the job's log:");
+    terminal.type_line(&number);
+    terminal.wait_for("passphrase:");
+    terminal.type_line(setting.phone.passphrase());
+    assert_eq!(job.end().code(), 0);
+}
+
+#[test]
+fn a_lost_unlock_key_leaves_the_request_and_says_how_it_comes_back() {
+    const BACKUP: &str = "a long passphrase";
+    let setting = Setting::ready();
+    let backup = setting.phone.path().join("phone.age");
+    let backup = backup.to_str().unwrap();
+    assert_eq!(setting.phone.done(&["backup", backup], &[BACKUP, setting.phone.passphrase()]).code(), 0);
+    fs::remove_file(setting.phone.path().join("state/unlock.age")).unwrap();
+    let terminal = Terminal::start(&setting, 60, 24);
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    terminal.wait_for("Known to this phone");
+    terminal.press(&["a"]);
+    terminal.wait_for("number in the job's log:");
+    terminal.type_line(&number);
+    let page = terminal.wait_for("unlock.age is missing");
+    assert!(page.contains("countersign-phone") && page.contains("restore-key BACKUP") && page.contains("Known to this phone"), "{page}");
+    terminal.press(&["q"]);
+    terminal.wait_for("ended with 0");
+    let restored = setting.phone.done(&["restore-key", backup], &[BACKUP, "another horse"]);
+    assert_eq!(restored.code(), 0, "{restored:?}");
+    // The job still waits; it has another number now.
+    let terminal = Terminal::start(&setting, 100, 24);
+    let number = job.match_number();
+    terminal.wait_for("Known to this phone");
+    terminal.press(&["a"]);
+    terminal.type_line(&number);
+    terminal.wait_for("passphrase:");
+    terminal.type_line("another horse");
+    assert_eq!(job.end().code(), 0);
+}
+
+#[test]
+fn in_lines_a_lost_unlock_key_waits_for_the_person() {
+    let setting = Setting::ready();
+    let key = setting.phone.path().join("state/unlock.age");
+    let elsewhere = setting.phone.path().join("elsewhere");
+    fs::rename(&key, &elsewhere).unwrap();
+    let mut phone = setting.phone.run(&["run", "--once"]);
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    phone.wait_for("number shown in the job's log");
+    phone.say(&number);
+    phone.wait_for("countersign-phone restore-key BACKUP");
+    phone.wait_for("press Enter to try again (or: deny [reason])");
+    fs::rename(&elsewhere, &key).unwrap();
+    phone.say("");
+    phone.wait_for("passphrase");
+    phone.say("not the passphrase");
+    phone.wait_for("the passphrase is wrong");
+    // That is asked for again by itself.
+    phone.wait_for("passphrase");
+    phone.say(setting.phone.passphrase());
+    assert_eq!(job.end().code(), 0);
+    let ended = phone.end();
+    assert_eq!((ended.code(), ended.stderr.matches("unlock.age is missing").count()), (0, 1), "{ended:?}");
 }

@@ -96,7 +96,8 @@ pub(crate) fn store_device(dir: &StateDir, secret: &[u8]) -> Result<(), Keychain
 
 /// The unlock root, as it is on disk.
 pub(crate) fn sealed(dir: &StateDir) -> Result<Vec<u8>, KeychainError> {
-    let missing = || unavailable(format!("{UNLOCK} is missing from the state folder; restore it from a backup"));
+    let missing =
+        || unavailable(format!("{UNLOCK} is missing from the state folder; bring it back with: countersign-phone restore-key BACKUP"));
     dir.read(UNLOCK).map_err(unavailable)?.ok_or_else(missing)
 }
 
@@ -130,7 +131,7 @@ fn encrypt(root: &[u8], passphrase: &str) -> Option<Vec<u8>> {
 }
 
 pub(crate) fn decrypt(sealed: &[u8], passphrase: &str) -> Result<Vec<u8>, KeychainError> {
-    let damaged = || unavailable(format!("{UNLOCK} is damaged; restore it from a backup"));
+    let damaged = || unavailable(format!("{UNLOCK} is damaged; bring it back with: countersign-phone restore-key BACKUP"));
     let mut root = open(sealed, passphrase, LOG_N).map_err(|error| match error {
         NotOpened::Wrong => KeychainError::WrongPassphrase,
         _ => damaged(),

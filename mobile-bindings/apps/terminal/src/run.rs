@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use countersign_mobile::{AuthenticatorError, Event, PendingRequest, RequestKind, SeedImport};
+use countersign_mobile::{AuthenticatorError, Event, KeychainError, PendingRequest, RequestKind, SeedImport};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -172,13 +172,12 @@ fn decide(app: &App, request: &PendingRequest) -> anyhow::Result<Asked> {
             note("approved");
             return Ok(Asked::Answered);
         };
+        if let (AuthenticatorError::Unlock(_), Some(why)) = (&error, app.console.take_no_answer()) {
+            return Err(why.into());
+        }
         match &error {
-            AuthenticatorError::Unlock(_) => {
-                if let Some(why) = app.console.take_no_answer() {
-                    return Err(why.into());
-                }
-                note(&error.to_string());
-            }
+            // The passphrase is asked for again. Whatever else is wrong with the key may come without a question.
+            AuthenticatorError::Unlock(text) if *text == KeychainError::WrongPassphrase.to_string() => note(text),
             AuthenticatorError::BadInput(text) if request.needs_seed => {
                 note(text);
                 seed = None;

@@ -328,17 +328,17 @@ fn two_programs_never_share_a_state() {
 fn an_interrupt_ends_a_question() {
     let phone = Phone::set_up();
     let mut child = phone.command(&["enroll"]).spawn().unwrap();
+    // Waiting for the program would close it, and that would end the question, too.
+    let stdin = child.stdin.take();
     let mut err = BufReader::new(child.stderr.take().unwrap());
     let mut asked = vec![];
     err.read_until(b':', &mut asked).unwrap();
-    // `wait` closes the input otherwise, and that ends a question too.
-    let input = child.stdin.take();
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
     let mut rest = String::new();
     err.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("countersign-phone: interrupted"), "{rest}");
-    drop(input);
+    drop(stdin);
 }
 
 /// Root may write anywhere, so a test that runs as root becomes nobody, who gets the whole folder.

@@ -7,7 +7,7 @@ public struct Phone: Sendable {
     private let events: Events
 
     // region: start
-    /// The phone that is here, or a new one. `AuthenticatorError.SetUp` says what is missing where neither is right.
+    /// The phone that is here, or a new one where nothing was ever kept: of one that is damaged, `AuthenticatorError.SetUp` says what is missing.
     public static func start(name: String) async throws -> Phone {
         let storage = try FileStorage()
         let keychain = DeviceKeychain()
@@ -30,26 +30,27 @@ public struct Phone: Sendable {
 
     /// Seals the seed of a picture; gives the text for `countersign.toml`.
     public func enroll(picture: Data) async throws -> [String] {
-        let seeds = try SeedImport.fromPicture(picture: picture)
+        let seeds = try await SeedImport.fromPicture(picture: picture)
         let usable = try seeds.entries().filter { $0.problem == nil }.map(\.index)
         return try await authenticator.enroll(seeds: seeds, indices: usable, recipients: []).map(\.sealed)
     }
 
     // region: run
-    /// Connects, and puts every request on a screen. Ends with its task.
+    /// Connects, and asks about each request for itself: one that nobody answers holds up no other. Ends with its task.
     public func run(_ screens: some Screens) async throws {
         try await authenticator.connect()
+        var asked: [String: Task<Void, Never>] = [:]
         for await event in events.stream {
             switch event {
             case .requestArrived(let request):
-                Task { await answer(request, screens) }
-            case .requestGone(let id, _):
-                await screens.dismiss(requestId: id)
-            case .connectionChanged(let connection):
-                if case .waiting(let problem, _) = connection.state { await screens.tell(problem) }
+                asked[request.id] = Task { await answer(request, screens) }
+            case .requestGone(let id, let why):
+                // Withdrawn: the question closes. Answered: what came of it is still told.
+                let question = asked.removeValue(forKey: id)
+                if why == .withdrawn { question?.cancel() }
             case .attentionNeeded(let attention):
                 await screens.tell(text(attention))
-            case .requestChanged, .settled:
+            case .connectionChanged, .requestChanged, .settled:
                 break
             }
         }
@@ -59,45 +60,51 @@ public struct Phone: Sendable {
 
     // region: answer
     private func answer(_ request: PendingRequest, _ screens: some Screens) async {
-        var hint: String?
-        while true {
-            let answer = await screens.ask(
-                verified: request.verified, claimed: request.claimed, needsSeed: request.needsSeed, hint: hint)
+        // What went wrong may leave the request waiting: ask again.
+        while waits(request), let answer = try? await screens.ask(request) {
             do {
                 switch answer {
                 case .yes(let number, let grant, let seed):
+                    // Checks the number, then has the keychain ask the person, then answers the job. No code comes here.
                     try await authenticator.approve(requestId: request.id, number: number, codes: nil, grant: grant, seed: seed)
                 case .no(let reason):
                     try await authenticator.deny(requestId: request.id, reason: reason)
                 }
                 return
             } catch {
-                switch error {
-                case AuthenticatorError.Unlock(let message), AuthenticatorError.BadInput(let message), AuthenticatorError.Storage(let message):
-                    // The request still waits.
-                    hint = message
-                case AuthenticatorError.SetUp(let message):
-                    // So it does here, until `restoreUnlockKey` has brought the key back from a backup.
-                    return await screens.tell(message)
-                default:
-                    // WrongNumber, NotAllowed, StartAgain, Gone: it has ended.
-                    return await screens.tell(error.localizedDescription)
-                }
+                await screens.tell(text(error))
             }
         }
     }
+
+    private func waits(_ request: PendingRequest) -> Bool {
+        (try? authenticator.pending())?.contains { $0.id == request.id } ?? false
+    }
     // endregion
+
+    /// What an error has for the person; its `localizedDescription` is for programmers.
+    private func text(_ error: Error) -> String {
+        switch error {
+        case AuthenticatorError.TryAgain(let text), AuthenticatorError.BadInput(let text), AuthenticatorError.Unlock(let text),
+            AuthenticatorError.Storage(let text), AuthenticatorError.WrongNumber(let text), AuthenticatorError.NotAllowed(let text),
+            AuthenticatorError.Gone(let text), AuthenticatorError.StartAgain(let text), AuthenticatorError.SetUp(let text):
+            text
+        default:
+            error.localizedDescription
+        }
+    }
 
     private func text(_ attention: Attention) -> String {
         switch attention {
-        case .clockApart(let pairing, let seconds): "The clock of \(pairing) and this phone's are \(seconds) s apart"
-        case .evicted: "Another device answers for this phone now"
+        case .clockApart(let pairing, let seconds):
+            "The clock of \(pairing) and this phone's are \(seconds) s apart: set the one that is wrong"
+        case .evicted: "Another device answers for this phone now: stop using one of the two"
         case .relayProblem(let relay, let problem): "\(relay): \(problem)"
         case .wakeUpRegistered(let pairing): "Run `countersign renew` at \(pairing) now"
         case .wakeUpRefused(let relay, let problem): "\(relay) will not wake this phone: \(problem)"
         case .storageProblem(let problem): problem
         case .lost(let what): what == .history ? "The history was lost" : "A part of this phone was lost: restore a backup"
-        case .seedUnused(_, let label, _): "\(label) has not been used for long"
+        case .seedUnused(_, let label, _): "\(label) has not been used for long: remove it if nobody needs it"
         }
     }
 }

@@ -39,10 +39,9 @@ public enum Answer: Sendable {
 // region: screens
 /// The two screens of an app.
 public protocol Screens: Sendable {
-    /// Shows `verified` as it is, and `claimed` apart from it as what the job says. `hint`: what went wrong the last time.
-    func ask(verified: Verified, claimed: Claimed, needsSeed: Bool, hint: String?) async -> Answer
-    /// There is nothing to answer any more.
-    func dismiss(requestId: String) async
+    /// Lists the request and shows it: `verified` as it is, and `claimed` apart from it as what the job says. Returns when the person has decided:
+    /// who goes back to the list decides later. Throws when its task is cancelled: the request is gone, take it away.
+    func ask(_ request: PendingRequest) async throws -> Answer
     func tell(_ text: String) async
 }
 // endregion

@@ -14,10 +14,9 @@ use crate::{show, time_text::utc};
 
 /// Draws everything; `local` is this machine's time, Unix seconds.
 pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, local: u64) {
-    // The newest, and no more than leave room for the page.
-    let notices = u16::try_from(model.notices.len()).unwrap_or(0).min(frame.area().height / 6);
-    let skipped = model.notices.len().saturating_sub(usize::from(notices));
-    let rows = [Constraint::Length(1), Constraint::Min(1), Constraint::Length(notices), Constraint::Length(1), Constraint::Length(1)];
+    let notices = notices(model, frame.area());
+    let height = u16::try_from(notices.len()).unwrap_or(0);
+    let rows = [Constraint::Length(1), Constraint::Min(1), Constraint::Length(height), Constraint::Length(1), Constraint::Length(1)];
     let [top, page, told, question, keys] = Layout::vertical(rows).areas(frame.area());
     frame.render_widget(Paragraph::new(Line::from(vec![bold(&format!("{}  ", model.news.name)), status(model, local).into()])), top);
     match &model.page {
@@ -28,13 +27,54 @@ pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, local: u64) {
         },
         Page::History => history(frame, model, page),
     }
-    frame.render_widget(Paragraph::new(model.notices.iter().skip(skipped).map(|text| Line::from(text.as_str())).collect::<Vec<_>>()), told);
+    frame.render_widget(Paragraph::new(notices.into_iter().map(Line::from).collect::<Vec<_>>()), told);
     ask(frame, model, question);
     frame.render_widget(Paragraph::new(help(model)).style(Style::new().add_modifier(Modifier::REVERSED)), keys);
 }
 
 fn bold(text: &str) -> Span<'static> {
     Span::styled(text.to_owned(), Style::new().add_modifier(Modifier::BOLD))
+}
+
+/// The newest notices, and no more than leave room for the page; but the last one whole, if a third of it will do: what to do is at its end.
+fn notices(model: &Model, area: Rect) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for notice in model.notices.iter().rev() {
+        let room = usize::from(if lines.is_empty() { area.height / 3 } else { area.height / 6 });
+        let mut wrapped = wrapped(notice, usize::from(area.width));
+        if lines.len() + wrapped.len() > room {
+            if lines.is_empty() {
+                wrapped.truncate(room);
+                lines = wrapped;
+            }
+            break;
+        }
+        wrapped.append(&mut lines);
+        lines = wrapped;
+    }
+    lines
+}
+
+/// Lines of at most `width` characters, broken at spaces where there are any.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let mut letters = word.chars().peekable();
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.extend(letters);
+            }
+            // A word that is longer than a line is cut into lines.
+            _ => loop {
+                lines.push(letters.by_ref().take(width.max(1)).collect());
+                if letters.peek().is_none() {
+                    break;
+                }
+            },
+        }
+    }
+    lines
 }
 
 /// Connections, and this machine's clock: codes are wrong if it is.
@@ -215,6 +255,22 @@ home  wss://relay.example connected  clock 2023-11-14 22:13:20Z
                 shown(&model, width, height);
             }
         }
+    }
+
+    #[test]
+    fn a_long_notice_is_whole_where_there_is_room() {
+        let mut model = model(vec![]);
+        model.notice("first".into());
+        model.notice(
+            "the phone's keys are not available: unlock.age is missing; bring it back with: countersign-phone restore-key BACKUP".into(),
+        );
+        let told = "first\nthe phone's keys are not available: unlock.age is\nmissing; bring it back with: countersign-phone\nrestore-key BACKUP\n";
+        assert!(shown(&model, 50, 24).contains(told), "{}", shown(&model, 50, 24));
+        // The last one matters most.
+        let page = shown(&model, 50, 12);
+        assert!(page.contains("restore-key BACKUP") && !page.contains("first"), "{page}");
+        assert_eq!(wrapped("one two 1234567890", 7), ["one two", "1234567", "890"]);
+        assert_eq!(wrapped("", 0), [""]);
     }
 
     #[test]

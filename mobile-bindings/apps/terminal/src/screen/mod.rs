@@ -16,7 +16,10 @@ use std::{
 
 use anyhow::bail;
 use countersign_mobile::{Authenticator, AuthenticatorError, Event, Observer, ObserverError, SeedImport};
-use ratatui::crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::{
+    event::{self, DisableBracketedPaste, EnableBracketedPaste, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
+    execute,
+};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
@@ -35,6 +38,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// What comes to the screen.
 pub(crate) enum Message {
     Key(Key),
+    Pasted(Zeroizing<String>),
     Resized,
     Engine(Box<Event>),
     /// The keychain wants the passphrase.
@@ -76,27 +80,43 @@ pub(crate) fn run(state: Option<PathBuf>) -> anyhow::Result<()> {
     // Ends with the program: nothing can end a read of the terminal.
     std::thread::spawn(move || {
         while let Ok(event) = event::read()
-            && forward(&keys, &event)
+            && forward(&keys, event)
         {}
     });
     // Restores the terminal when it ends, also by a panic.
     let mut terminal = ratatui::try_init()?;
+    let pasting = Pasting::begin();
     let ended =
         Screen { phone: phone.clone(), sender, answer: None, model: Model::new(news(&phone)?) }.serve(&mut terminal, &messages, &console);
+    drop(pasting);
     ratatui::restore();
     wait(phone.disconnect())?;
     ended
 }
 
+/// While this is there the terminal marks what is pasted: without the marks it would come as keys, each a command or an answer.
+struct Pasting;
+
+impl Pasting {
+    fn begin() -> Self {
+        // A terminal that knows no marks ignores this.
+        let _ = execute!(std::io::stdout(), EnableBracketedPaste);
+        Self
+    }
+}
+
+impl Drop for Pasting {
+    fn drop(&mut self) {
+        let _ = execute!(std::io::stdout(), DisableBracketedPaste);
+    }
+}
+
 /// Whether anybody still listens.
-fn forward(to: &Sender<Message>, event: &event::Event) -> bool {
+fn forward(to: &Sender<Message>, event: event::Event) -> bool {
     let message = match event {
-        event::Event::Key(key) if key.kind != KeyEventKind::Release => key_of(key).map(Message::Key),
+        event::Event::Key(key) if key.kind != KeyEventKind::Release => key_of(&key).map(Message::Key),
         event::Event::Resize(..) => Some(Message::Resized),
-        // As if it had been typed; a line break does not answer a question.
-        event::Event::Paste(text) => {
-            return text.chars().filter(|c| !c.is_control()).all(|c| to.send(Message::Key(Key::Char(c))).is_ok());
-        }
+        event::Event::Paste(text) => Some(Message::Pasted(Zeroizing::new(text))),
         _ => None,
     };
     message.is_none_or(|message| to.send(message).is_ok())
@@ -131,7 +151,9 @@ struct Screen {
 impl Screen {
     fn serve(mut self, terminal: &mut ratatui::DefaultTerminal, messages: &Receiver<Message>, console: &Console) -> anyhow::Result<()> {
         loop {
-            self.model.update(news(&self.phone)?);
+            if let Some(action) = self.model.update(news(&self.phone)?) {
+                self.act(action);
+            }
             if self.answer.as_ref().is_some_and(oneshot::Sender::is_closed) {
                 self.answer = None;
                 self.model.drop_passphrase();
@@ -157,6 +179,7 @@ impl Screen {
                 Some(action) => self.act(action),
                 None => {}
             },
+            Message::Pasted(text) => self.model.paste(&text),
             Message::Resized => {}
             Message::Engine(event) => {
                 if let Some(line) = show::event(&event, &self.phone.pairings()?) {
@@ -165,12 +188,11 @@ impl Screen {
             }
             Message::Passphrase { reason, answer } => {
                 self.answer = Some(answer);
-                self.model.ask_passphrase(reason);
+                if let Some(action) = self.model.ask_passphrase(reason) {
+                    self.act(action);
+                }
             }
-            Message::Done(done) => {
-                self.model.busy = false;
-                self.model.notice(done.map_or_else(|error| error.to_string(), str::to_owned));
-            }
+            Message::Done(done) => self.model.done(done.map_or_else(|error| error.to_string(), str::to_owned)),
         }
         Ok(false)
     }

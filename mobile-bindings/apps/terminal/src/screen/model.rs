@@ -114,6 +114,8 @@ pub(crate) struct Model {
     pub(crate) reason: String,
     /// An answer is on its way; keys wait.
     pub(crate) busy: bool,
+    /// The request that is being approved, by its id: what the passphrase is for.
+    approving: Option<String>,
     answers: Answers,
 }
 
@@ -128,6 +130,7 @@ impl Model {
             notices: VecDeque::new(),
             reason: String::new(),
             busy: false,
+            approving: None,
             answers: Answers::default(),
         }
     }
@@ -146,17 +149,18 @@ impl Model {
     }
 
     /// The engine shows something else now.
-    pub(crate) fn update(&mut self, news: News) {
+    pub(crate) fn update(&mut self, news: News) -> Option<Action> {
         let before = self.news.requests.len();
         self.news = news;
         self.selected = self.selected.min(self.news.requests.len().saturating_sub(1));
         if matches!(self.page, Page::Request(_)) && self.open().is_none() {
-            // Somebody may be typing for it: that goes nowhere. The passphrase is asked by the keychain, which ends its own question.
+            // Somebody may be typing for it: that goes nowhere.
             self.page = Page::Requests;
             if self.question != Some(Question::Passphrase) {
                 self.end_question();
             }
         }
+        let refused = self.refuse_passphrase();
         // The only request there is needs no choosing.
         if before == 0
             && self.question.is_none()
@@ -165,12 +169,31 @@ impl Model {
         {
             self.page = Page::Request(only.id.clone());
         }
+        refused
     }
 
     /// The keychain wants the passphrase.
-    pub(crate) fn ask_passphrase(&mut self, reason: String) {
+    pub(crate) fn ask_passphrase(&mut self, reason: String) -> Option<Action> {
         self.reason = reason;
         self.begin(Question::Passphrase);
+        self.refuse_passphrase()
+    }
+
+    /// Nobody has to unlock for a request that is gone. The engine waits for the answer, whatever has become of the request.
+    fn refuse_passphrase(&mut self) -> Option<Action> {
+        let gone = |id: &String| self.news.requests.iter().all(|request| request.id != *id);
+        if self.question != Some(Question::Passphrase) || !self.approving.as_ref().is_some_and(gone) {
+            return None;
+        }
+        self.end_question();
+        Some(Action::Passphrase(None))
+    }
+
+    /// What was to be done is done, or not.
+    pub(crate) fn done(&mut self, told: String) {
+        self.busy = false;
+        self.approving = None;
+        self.notice(told);
     }
 
     /// The keychain does not want it any more.
@@ -188,6 +211,13 @@ impl Model {
             Some(question) => self.type_key(question, key),
             None if self.busy => None,
             None => self.command(key),
+        }
+    }
+
+    /// Pasted text: typed in one go, where something is asked. A line break in it answers nothing, and no letter of it is a command.
+    pub(crate) fn paste(&mut self, text: &str) {
+        if let Some(question) = self.question {
+            text.chars().filter(|c| !c.is_control()).for_each(|c| drop(self.type_key(question, Key::Char(c))));
         }
     }
 
@@ -319,6 +349,9 @@ impl Model {
 
     fn act(&mut self, action: Action) -> Option<Action> {
         self.busy = true;
+        if let Action::Approve { id, .. } = &action {
+            self.approving = Some(id.clone());
+        }
         Some(action)
     }
 
@@ -346,100 +379,4 @@ impl Model {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::show::tests::request;
-
-    fn model(requests: Vec<PendingRequest>) -> Model {
-        let mut model = Model::new(News::default());
-        model.update(News { name: "home".into(), requests, ..News::default() });
-        model
-    }
-
-    fn type_line(model: &mut Model, line: &str) -> Option<Action> {
-        for c in line.chars() {
-            assert_eq!(model.key(Key::Char(c)), None);
-        }
-        model.key(Key::Enter)
-    }
-
-    #[test]
-    fn the_only_request_opens_by_itself_and_is_approved() {
-        let mut model = model(vec![request("1", 1)]);
-        assert_eq!(model.page, Page::Request("1".into()));
-        assert_eq!(model.key(Key::Char('a')), None);
-        assert_eq!(type_line(&mut model, "12 34"), None);
-        assert_eq!(model.notices.back().unwrap(), "type the 6 digits that the job's log shows");
-        let expected = Action::Approve { id: "1".into(), number: "123456".into(), codes: None, grant: false, seed: None };
-        assert_eq!(type_line(&mut model, "123 456"), Some(expected));
-        assert!(model.busy && model.key(Key::Char('d')).is_none() && model.question.is_none(), "keys wait for the answer");
-    }
-
-    #[test]
-    fn fewer_codes_a_grant_and_a_seed_are_asked_for_where_they_apply() {
-        let mut asked = request("1", 3);
-        asked.verified.first_use = true;
-        asked.needs_seed = true;
-        let mut model = model(vec![asked]);
-        model.key(Key::Char('a'));
-        assert_eq!(type_line(&mut model, "perhaps"), None);
-        assert_eq!(model.question, Some(Question::Grant));
-        assert_eq!(type_line(&mut model, "yes"), None);
-        assert_eq!(type_line(&mut model, "123456"), None);
-        assert_eq!(type_line(&mut model, "4"), None);
-        assert_eq!(model.question, Some(Question::Codes));
-        assert_eq!(type_line(&mut model, "2"), None);
-        assert_eq!(model.question, Some(Question::Seed));
-        let Some(Action::Approve { codes: Some(2), grant: true, seed: Some(seed), .. }) = type_line(&mut model, "otpauth://x") else {
-            panic!("no approval")
-        };
-        assert_eq!(seed.0.as_str(), "otpauth://x");
-        assert!(model.input.is_empty() && model.input.capacity() >= MAX_INPUT);
-    }
-
-    #[test]
-    fn denying_and_blocking() {
-        let mut model = model(vec![request("1", 1), request("2", 1)]);
-        assert_eq!(model.page, Page::Requests);
-        model.key(Key::Down);
-        model.key(Key::Enter);
-        model.key(Key::Char('d'));
-        assert_eq!(type_line(&mut model, "not ours"), Some(Action::Deny { id: "2".into(), reason: "not ours".into() }));
-        model.busy = false;
-        model.key(Key::Char('b'));
-        assert_eq!(type_line(&mut model, "no"), None);
-        model.key(Key::Char('b'));
-        assert_eq!(type_line(&mut model, "yes"), Some(Action::Block { id: "2".into() }));
-    }
-
-    #[test]
-    fn a_request_that_goes_takes_its_question_with_it() {
-        let mut model = model(vec![request("1", 1)]);
-        model.key(Key::Char('a'));
-        model.key(Key::Char('1'));
-        model.update(News::default());
-        assert_eq!((&model.page, model.question, model.input.as_str()), (&Page::Requests, None, ""));
-        // One that comes is not answered by what was typed for another.
-        model.update(News { requests: vec![request("2", 1)], ..News::default() });
-        assert_eq!(model.question, None);
-    }
-
-    #[test]
-    fn the_passphrase_is_given_or_refused() {
-        let mut model = model(vec![request("1", 1)]);
-        model.ask_passphrase("Approve".into());
-        let Some(Action::Passphrase(Some(secret))) = type_line(&mut model, " correct horse ") else { panic!("no passphrase") };
-        assert_eq!(secret.0.as_str(), " correct horse ", "as it was typed");
-        model.ask_passphrase("Approve".into());
-        assert_eq!(model.key(Key::Escape), Some(Action::Passphrase(None)));
-        assert_eq!(format!("{:?}", Action::Passphrase(Some(secret))), "Passphrase(Some(Secret(..)))");
-    }
-
-    #[test]
-    fn what_is_typed_has_a_limit() {
-        let mut model = model(vec![request("1", 1)]);
-        model.key(Key::Char('d'));
-        (0..5000).for_each(|_| drop(model.key(Key::Char('x'))));
-        assert_eq!((model.input.len(), model.input.capacity()), (MAX_INPUT, MAX_INPUT));
-    }
-}
+mod tests;

@@ -17,6 +17,7 @@ import uniffi.countersign_mobile.AuthenticatorException.StartAgain
 import uniffi.countersign_mobile.AuthenticatorException.TryAgain
 import uniffi.countersign_mobile.SeedImport
 import java.net.URLEncoder
+import java.util.Base64
 import kotlin.reflect.KClass
 
 /** Bad input: the error is named by what comes next, and its text says what to do. */
@@ -72,6 +73,7 @@ class BadInputTest {
         Case("a backup that was cut", BadInput::class, "copy it again") { restore(backup.copyOf(backup.size - 1)) },
         Case("half a header", BadInput::class, "copy it again") { restore(backup.copyOf(40)) },
         Case("no backup", BadInput::class, "copy it again") { restore("hello".toByteArray()) },
+        Case("a backup of a later version", BadInput::class, "update the app first") { restore(laterBackup) },
         Case("a backup that was changed", BadInput::class, "copy it again") { restore(backup.copyOf().also { it[it.size - 20]++ }) },
         Case("a passphrase that is guessed too soon", BadInput::class, "at least 12 characters") { phone.engine.backUp("short", true) },
     )
@@ -121,5 +123,12 @@ class BadInputTest {
 
     private companion object {
         const val PASSPHRASE = "correct horse battery"
+
+        /** `{"v": 2}` as CBOR, encrypted with `age -p`. */
+        val laterBackup: ByteArray = Base64.getDecoder().decode(
+            "YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCA0Y3JBVENEbVhGRzNuaVc5c0FNR3FRIDE4CnB4blNtRzRiMDBveFI2MHNXb1NyaDQ4ajVDbmtYMGpF" +
+                "QVhURnBPMDNrMjQKLS0tIEpKemxlNzBVaGxLd1lrclIyTWdBM2N6b1NwY1F2czd0bzFvTGVWUEdURUkK2xOKSphN/bj1nEBLpYho96RQJRZYiw7Xl2Xumxu2" +
+                "+/pA5mSA",
+        )
     }
 }

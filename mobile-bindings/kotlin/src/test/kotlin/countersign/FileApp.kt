@@ -19,6 +19,9 @@ import kotlin.io.path.readBytes
 // region: storage
 /** Each blob in a file of its own, replaced whole and on disk when `save` returns. */
 class FileStorage(private val folder: Path) : Storage {
+    /** Whether nothing was ever saved. */
+    fun isEmpty(): Boolean = Files.list(folder).use { files -> files.allMatch { it.fileName.toString().endsWith(".new") } }
+
     override fun load(name: String): ByteArray? = folder.resolve(name).takeIf { it.exists() }?.readBytes()
 
     override fun save(name: String, bytes: ByteArray) = try {

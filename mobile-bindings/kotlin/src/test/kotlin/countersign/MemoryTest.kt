@@ -30,7 +30,7 @@ private const val BOUND = 6L * 1024 * 1024
  */
 class MemoryTest {
     @Test
-    fun `a thousand approvals leave nothing behind`() = test(5.minutes) {
+    fun `a thousand approvals leave nothing behind`() = test(15.minutes) {
         val lanes = List(LANES) { Lane(it, Phone.create()) }
         parallel(lanes) { it.begin() }
         parallel(lanes) { lane -> repeat(APPROVALS / 5) { lane.round(it) } }

@@ -19,7 +19,7 @@ fun main(arguments: Array<String>) = runBlocking {
             else -> {}
         }
     }
-    val phone = if (storage.load("phone") == null) {
+    val phone = if (storage.isEmpty()) {
         Authenticator.create("pixel", storage, keychain, observer)
     } else {
         Authenticator.open(storage, keychain, observer)

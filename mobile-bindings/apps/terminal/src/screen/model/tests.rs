@@ -1,0 +1,149 @@
+use super::*;
+use crate::show::tests::request;
+
+fn model(requests: Vec<PendingRequest>) -> Model {
+    let mut model = Model::new(News::default());
+    model.update(News { name: "home".into(), requests, ..News::default() });
+    model
+}
+
+fn type_line(model: &mut Model, line: &str) -> Option<Action> {
+    for c in line.chars() {
+        assert_eq!(model.key(Key::Char(c)), None);
+    }
+    model.key(Key::Enter)
+}
+
+#[test]
+fn the_only_request_opens_by_itself_and_is_approved() {
+    let mut model = model(vec![request("1", 1)]);
+    assert_eq!(model.page, Page::Request("1".into()));
+    assert_eq!(model.key(Key::Char('a')), None);
+    assert_eq!(type_line(&mut model, "12 34"), None);
+    assert_eq!(model.notices.back().unwrap(), "type the 6 digits that the job's log shows");
+    let expected = Action::Approve { id: "1".into(), number: "123456".into(), codes: None, grant: false, seed: None };
+    assert_eq!(type_line(&mut model, "123 456"), Some(expected));
+    assert!(model.busy && model.key(Key::Char('d')).is_none() && model.question.is_none(), "keys wait for the answer");
+}
+
+#[test]
+fn fewer_codes_a_grant_and_a_seed_are_asked_for_where_they_apply() {
+    let mut asked = request("1", 3);
+    asked.verified.first_use = true;
+    asked.needs_seed = true;
+    let mut model = model(vec![asked]);
+    model.key(Key::Char('a'));
+    assert_eq!(type_line(&mut model, "perhaps"), None);
+    assert_eq!(model.question, Some(Question::Grant));
+    assert_eq!(type_line(&mut model, "yes"), None);
+    assert_eq!(type_line(&mut model, "123456"), None);
+    assert_eq!(type_line(&mut model, "4"), None);
+    assert_eq!(model.question, Some(Question::Codes));
+    assert_eq!(type_line(&mut model, "2"), None);
+    assert_eq!(model.question, Some(Question::Seed));
+    let Some(Action::Approve { codes: Some(2), grant: true, seed: Some(seed), .. }) = type_line(&mut model, "otpauth://x") else {
+        panic!("no approval")
+    };
+    assert_eq!(seed.0.as_str(), "otpauth://x");
+    assert!(model.input.is_empty() && model.input.capacity() >= MAX_INPUT);
+}
+
+#[test]
+fn denying_and_blocking() {
+    let mut model = model(vec![request("1", 1), request("2", 1)]);
+    assert_eq!(model.page, Page::Requests);
+    model.key(Key::Down);
+    model.key(Key::Enter);
+    model.key(Key::Char('d'));
+    assert_eq!(type_line(&mut model, "not ours"), Some(Action::Deny { id: "2".into(), reason: "not ours".into() }));
+    model.done("denied".into());
+    model.key(Key::Char('b'));
+    assert_eq!(type_line(&mut model, "no"), None);
+    model.key(Key::Char('b'));
+    assert_eq!(type_line(&mut model, "yes"), Some(Action::Block { id: "2".into() }));
+}
+
+#[test]
+fn a_request_that_goes_takes_its_question_with_it() {
+    let mut model = model(vec![request("1", 1)]);
+    model.key(Key::Char('a'));
+    model.key(Key::Char('1'));
+    model.update(News::default());
+    assert_eq!((&model.page, model.question, model.input.as_str()), (&Page::Requests, None, ""));
+    // One that comes is not answered by what was typed for another.
+    model.update(News { requests: vec![request("2", 1)], ..News::default() });
+    assert_eq!(model.question, None);
+}
+
+/// The model when the keychain asks for request 1, with request 2 beside it if `several`.
+fn approving(several: bool) -> Model {
+    let mut model = model(if several { vec![request("1", 1), request("2", 1)] } else { vec![request("1", 1)] });
+    if several {
+        model.key(Key::Enter);
+    }
+    model.key(Key::Char('a'));
+    assert!(matches!(type_line(&mut model, "123456"), Some(Action::Approve { .. })));
+    model
+}
+
+#[test]
+fn a_request_that_goes_is_not_unlocked_for() {
+    for rest in [vec![], vec![request("2", 1)]] {
+        let mut model = approving(!rest.is_empty());
+        assert_eq!(model.ask_passphrase("Approve".into()), None);
+        model.key(Key::Char('x'));
+        let refused = model.update(News { requests: rest.clone(), ..News::default() });
+        assert_eq!(refused, Some(Action::Passphrase(None)));
+        assert_eq!((model.question, model.input.as_str()), (None, ""));
+        assert_eq!(model.update(News { requests: rest, ..News::default() }), None, "once");
+        model.done("unlocking was cancelled".into());
+        assert!(!model.busy);
+    }
+}
+
+#[test]
+fn a_request_that_went_before_the_keychain_asked() {
+    let mut model = approving(false);
+    assert_eq!(model.update(News { requests: vec![request("2", 1)], ..News::default() }), None);
+    assert_eq!(model.ask_passphrase("Approve".into()), Some(Action::Passphrase(None)));
+    assert_eq!(model.question, None);
+}
+
+#[test]
+fn another_request_that_goes_leaves_the_passphrase_alone() {
+    let mut model = approving(true);
+    model.ask_passphrase("Approve".into());
+    assert_eq!(model.update(News { requests: vec![request("1", 1)], ..News::default() }), None);
+    assert!(matches!(type_line(&mut model, "correct horse"), Some(Action::Passphrase(Some(_)))));
+}
+
+#[test]
+fn pasted_text_is_no_command_and_answers_nothing() {
+    let mut model = model(vec![request("1", 1)]);
+    model.paste("quit\nabd");
+    assert_eq!((model.question, model.input.as_str()), (None, ""));
+    model.key(Key::Char('a'));
+    model.paste(" 123\r\n456\n");
+    assert_eq!((model.question, model.input.as_str()), (Some(Question::Number), " 123456"));
+    model.paste(&"7".repeat(2 * MAX_INPUT));
+    assert_eq!((model.input.len(), model.input.capacity()), (MAX_INPUT, MAX_INPUT));
+}
+
+#[test]
+fn the_passphrase_is_given_or_refused() {
+    let mut model = model(vec![request("1", 1)]);
+    model.ask_passphrase("Approve".into());
+    let Some(Action::Passphrase(Some(secret))) = type_line(&mut model, " correct horse ") else { panic!("no passphrase") };
+    assert_eq!(secret.0.as_str(), " correct horse ", "as it was typed");
+    model.ask_passphrase("Approve".into());
+    assert_eq!(model.key(Key::Escape), Some(Action::Passphrase(None)));
+    assert_eq!(format!("{:?}", Action::Passphrase(Some(secret))), "Passphrase(Some(Secret(..)))");
+}
+
+#[test]
+fn what_is_typed_has_a_limit() {
+    let mut model = model(vec![request("1", 1)]);
+    model.key(Key::Char('d'));
+    (0..5000).for_each(|_| drop(model.key(Key::Char('x'))));
+    assert_eq!((model.input.len(), model.input.capacity()), (MAX_INPUT, MAX_INPUT));
+}
