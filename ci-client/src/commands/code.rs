@@ -13,8 +13,9 @@ use crate::{codes::endpoint::Taker, config::Seed, event::Event, exit::Exit, prob
 
 /// Asks for one or more codes and prints them, one a line, each as soon as it is valid
 ///
-/// Nothing else goes to standard output, and nothing at all if it fails. If `countersign approve` left a holder for this seed the codes come from
-/// there, and nobody is asked. `countersign exec` is safer: there the code does not pass through a shell.
+/// Nothing else goes to standard output. If one of several fails, those before it were printed, and the exit code is not 0. If `countersign approve`
+/// left a holder for this seed the codes come from there, and nobody is asked. `countersign exec` is safer: there the code does not pass through a
+/// shell.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  code=$(countersign code esigner --reason \"release 1.2\") || exit\n  countersign code npm --codes 3 --timeout 10m"
@@ -55,16 +56,17 @@ pub(crate) async fn run(args: CodeArgs, ui: Ui) -> Result<u8, Problem> {
     let seed = prepared.name.clone();
     let mut signals = listen()?;
     let mut answer = prepared.ask(Batch::of(wanted), ui, &mut signals).await?;
-    mask_all(ui, &answer);
+    mask_all(ui, &answer).await;
     let codes = answer.take_codes();
     let mut outcome = Outcome::NotUsed;
     let mut result = Ok(0);
+    let mut late = None;
     for StepCode(step, code) in &codes {
         match wait_until_open(&mut answer, *step, ui, &mut signals).await {
             Ok(()) => {}
             // Others of the batch may be good.
-            Err(late) if late.exit == Exit::TimedOut => {
-                result = Err(late);
+            Err(problem) if problem.exit == Exit::TimedOut => {
+                late = Some(problem);
                 continue;
             }
             Err(problem) => {
@@ -78,10 +80,18 @@ pub(crate) async fn run(args: CodeArgs, ui: Ui) -> Result<u8, Problem> {
         }
         ui.event(&Event::Used { seed: &seed, command: None, exit: None });
         outcome = Outcome::Used;
-        result = Ok(0);
     }
     answer.report(outcome).await;
-    result
+    result.and_then(|done| late.map_or(Ok(done), |late| Err(too_few(late, outcome == Outcome::Used))))
+}
+
+/// Some codes came too late, or all of them.
+fn too_few(late: Problem, printed: bool) -> Problem {
+    if !printed {
+        return late;
+    }
+    Problem::new(Exit::Spent, "some of these codes came too late: their time was over, and they were not printed")
+        .hint("those that were printed are good; the connection was lost for too long: ask again for the rest")
 }
 
 /// Printing the code is what this command is for.
@@ -95,7 +105,7 @@ async fn from_holder(args: &CodeArgs, seed: &Seed, taker: &Taker, ui: Ui) -> Res
     let mut signals = listen()?;
     let wanted = args.codes.unwrap_or(1);
     for number in 0..wanted {
-        let code = match take(args, seed, taker, &mut signals).await {
+        let code = match take(args, seed, taker, number > 0, &mut signals).await {
             Err(problem) if number > 0 && problem.exit == Exit::Spent => {
                 // What was printed was asked for, and so was the rest.
                 ui.problem(&problem);
@@ -103,15 +113,16 @@ async fn from_holder(args: &CodeArgs, seed: &Seed, taker: &Taker, ui: Ui) -> Res
             }
             other => other?,
         };
-        mask(ui, &code);
+        mask(ui, [&code]).await;
         print(ui, &code)?;
     }
     Ok(0)
 }
 
-async fn take(args: &CodeArgs, seed: &Seed, taker: &Taker, signals: &mut Signals) -> Result<CodeText, Problem> {
+/// `fresh`: no code that was handed out before.
+async fn take(args: &CodeArgs, seed: &Seed, taker: &Taker, fresh: bool, signals: &mut Signals) -> Result<CodeText, Problem> {
     tokio::select! {
-        code = taker.code(args.request.name(), seed.target.min_life().max(HELD_LIFE), false) => code,
+        code = taker.code(args.request.name(), seed.target.min_life().max(HELD_LIFE), fresh) => code,
         () = signals.interrupted() => Err(Problem::interrupted()),
     }
 }
