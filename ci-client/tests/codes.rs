@@ -12,9 +12,11 @@ use std::{
     path::PathBuf,
 };
 
+#[cfg(target_os = "linux")]
+use common::codes::{catches_signals, children_of, kill, wait_until};
 use common::{
     Reply,
-    codes::{Codes, catches_signals, files_with, is_code, is_dead, kill, process_in, runtime, wait_until},
+    codes::{Codes, files_with, is_code, is_dead, process_in, runtime},
 };
 use countersign_core::phone::HistoryOutcome;
 use rustix::process::Signal;
@@ -208,6 +210,23 @@ fn a_holder_that_was_stopped_holds_up_nobody() {
     assert!(end.stderr.contains("the holder of npm does not end\nhint: kill its process"), "{}", end.stderr);
     kill(holder);
     assert_eq!(codes.run(&["close", "npm"]).code, Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn approve_ends_at_a_signal_while_its_holder_does_not_take_the_codes() {
+    let codes = Codes::new();
+    let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key"]);
+    let number = program.number();
+    let [holder] = children_of(program.child.id())[..] else { panic!("{:?}", children_of(program.child.id())) };
+    rustix::process::kill_process(holder, Signal::STOP).unwrap();
+    codes.world.phone.reply(Reply::Approve(number));
+    program.line("countersign: approved on");
+    program.signal(Signal::TERM);
+    let end = program.end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(130), ""), "{}", end.stderr);
+    wait_until(|| is_dead(holder), || "the holder lives".into());
+    codes.world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
 #[test]

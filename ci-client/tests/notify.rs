@@ -166,7 +166,7 @@ fn https_is_for_the_right_name_only() {
 fn what_can_not_be_used_is_told_and_left_out() {
     let world = World::enrolled();
     let (url, requests) = webhook(&["204 No Content"]);
-    let many = vec!["https://127.0.0.1:1/s3cret"; 8].join(" ");
+    let many = ["https://127.0.0.1:1/s3cret"; 8].join(" ");
     let list = format!("http://chat.example/s3cret {url} {many}");
     let mut program =
         Program::start_in(world.folder.path(), &[&CODE[..], &["--notify", "@none"]].concat(), "", &[("COUNTERSIGN_NOTIFY", &list)]);

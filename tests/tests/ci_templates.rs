@@ -201,12 +201,13 @@ fn a_target_that_takes_arguments_wants_a_variable() {
     let (setting, programs) = (Setting::paired(), programs());
     setting.enroll_with(&["yarn", "--uri-stdin", "--target", "yarn"], URI);
     let inputs = Inputs { seed: "yarn", run: "test ${#COUNTERSIGN_CODE} = 6 && exit 7", ..ASKED };
-    let with = |inputs: &Inputs<'_>, make: &dyn Fn(&Inputs<'_>) -> Step, ci| {
+    type Make<'a> = &'a dyn Fn(&Inputs<'_>) -> Step;
+    let with = |inputs: &Inputs<'_>, make: Make<'_>, ci| {
         Running::start(on_a_runner(&make(inputs), setting.laptop.path(), programs.path(), ci, &key(&setting)))
     };
     let path = programs.path().join("countersign");
     let make_github = |inputs: &Inputs<'_>| github(inputs, "", path.to_str().unwrap()).remove(1);
-    let all: [(&dyn Fn(&Inputs<'_>) -> Step, _); 3] = [(&make_github, GITHUB), (&gitlab, GITLAB), (&circleci, CIRCLECI)];
+    let all: [(Make<'_>, _); 3] = [(&make_github, GITHUB), (&gitlab, GITLAB), (&circleci, CIRCLECI)];
     for (make, ci) in all {
         let ended = with(&inputs, make, ci).end();
         assert_eq!(ended.code(), 207, "{ended:?}");

@@ -129,3 +129,16 @@ async fn take(args: &CodeArgs, seed: &Seed, taker: &Taker, fresh: bool, signals:
 
 /// A code from a holder has as much life left as one that comes from a phone.
 pub(super) const HELD_LIFE: std::time::Duration = std::time::Duration::from_secs(8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_of_which_some_came_too_late_is_no_success() {
+        let late = || Problem::new(Exit::TimedOut, "too late").hint("run the job again");
+        assert_eq!(too_few(late(), false), late());
+        let some = too_few(late(), true);
+        assert!(some.exit == Exit::Spent && some.hint.is_some(), "{some:?}");
+    }
+}
