@@ -1,5 +1,7 @@
 //! `countersign code`
 
+use std::time::Duration;
+
 use clap::Args;
 use countersign_core::request::{CodeText, MAX_CODES, Outcome, StepCode};
 
@@ -7,7 +9,7 @@ use super::{
     batch::Batch,
     held::held,
     listen,
-    request::{RequestArgs, mask, mask_all, wait_until_open},
+    request::{RequestArgs, mask, mask_all, tell_the_wait, wait_until_open},
 };
 use crate::{codes::endpoint::Taker, config::Seed, event::Event, exit::Exit, problem::Problem, signals::Signals, ui::Ui};
 
@@ -62,7 +64,8 @@ pub(crate) async fn run(args: CodeArgs, ui: Ui) -> Result<u8, Problem> {
     let mut result = Ok(0);
     let mut late = None;
     for StepCode(step, code) in &codes {
-        match wait_until_open(&mut answer, *step, ui, &mut signals).await {
+        tell_the_wait(&answer, *step, ui);
+        match wait_until_open(&mut answer, *step, Duration::ZERO, &mut signals).await {
             Ok(()) => {}
             // Others of the batch may be good.
             Err(problem) if problem.exit == Exit::TimedOut => {
@@ -128,7 +131,7 @@ async fn take(args: &CodeArgs, seed: &Seed, taker: &Taker, fresh: bool, signals:
 }
 
 /// A code from a holder has as much life left as one that comes from a phone.
-pub(super) const HELD_LIFE: std::time::Duration = std::time::Duration::from_secs(8);
+pub(super) const HELD_LIFE: Duration = Duration::from_secs(8);
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use super::{
     batch::{Batch, BatchArgs},
     held::held,
     listen,
-    request::{Prepared, RequestArgs, mask, mask_all, take, wait_until_open, wait_until_opens_in},
+    request::{Prepared, RequestArgs, mask, mask_all, take, tell_the_wait, wait_until_open},
 };
 use crate::{
     artifact::Artifact,
@@ -204,6 +204,9 @@ impl<'a> Running<'a> {
 
     /// The first code of an approval, whenever it is valid.
     async fn first_code(&mut self) -> Result<CodeText, Problem> {
+        if let Some(Source::Asked { answer, first: Some(step), .. }) = &self.source {
+            tell_the_wait(answer, *step, self.ui);
+        }
         // The wait may be long, so what is published is read at its end: but before the step opens, since then the code has no time for that.
         let before = self.artifact.as_ref().map_or(Duration::ZERO, |(_, took)| *took + SPARE);
         self.wait_for_the_first(before).await?;
@@ -217,11 +220,7 @@ impl<'a> Running<'a> {
         let Some(Source::Asked { answer, first, .. }) = &mut self.source else { return Ok(()) };
         // The core lets no approval of a code pass without one.
         let Some(step) = *first else { return Err(Problem::new(Exit::Protocol, "the answer holds no code")) };
-        if before.is_zero() {
-            wait_until_open(answer, step, self.ui, &mut self.signals).await
-        } else {
-            wait_until_opens_in(answer, step, before, self.ui, &mut self.signals).await
-        }
+        wait_until_open(answer, step, before, &mut self.signals).await
     }
 
     /// A code that lives for as long as the target wants, or else for as long as it can; if it is to be `fresh` it was not handed out before, and

@@ -185,29 +185,19 @@ pub(super) async fn mask_all(ui: Ui, answer: &Answer) {
     mask(ui, codes.iter().map(|StepCode(_, code)| code)).await;
 }
 
-/// Waits until the code of `step` is valid.
+/// Tells for how long a code will be waited for, if that is worth a line.
+pub(super) fn tell_the_wait(answer: &Answer, step: u64, ui: Ui) {
+    let left = answer.opens_in(step);
+    if left > Duration::from_secs(1) {
+        ui.say(&format!("the code is of the next step of time: waiting {} for it to begin", Left(left)));
+    }
+}
+
+/// Waits until the code of `step` is valid, or until `before` that.
 ///
 /// # Errors
 /// [`Exit::Interrupted`], or [`Exit::TimedOut`] if the time of the code is over.
-pub(super) async fn wait_until_open(answer: &mut Answer, step: u64, ui: Ui, signals: &mut Signals) -> Result<(), Problem> {
-    wait_until_opens_in(answer, step, Duration::ZERO, ui, signals).await
-}
-
-/// The same, and ends `before` that.
-///
-/// # Errors
-/// As [`wait_until_open`].
-pub(super) async fn wait_until_opens_in(
-    answer: &mut Answer,
-    step: u64,
-    before: Duration,
-    ui: Ui,
-    signals: &mut Signals,
-) -> Result<(), Problem> {
-    let left = answer.opens_in(step);
-    if left > before + Duration::from_secs(1) {
-        ui.say(&format!("the code is of the next step of time: waiting {} for it to begin", Left(left)));
-    }
+pub(super) async fn wait_until_open(answer: &mut Answer, step: u64, before: Duration, signals: &mut Signals) -> Result<(), Problem> {
     tokio::select! {
         () = answer.wait_until_opens_in(step, before) => {}
         () = signals.interrupted() => return Err(Problem::interrupted()),
