@@ -86,7 +86,7 @@ pub(crate) async fn run(args: ExecArgs, ui: Ui) -> Result<u8, Problem> {
     {
         running.child.set_others(taker.variables());
         running.source = Some(Source::Held(taker));
-        if !args.no_artifact && Artifact::is_looked_at(&args.command) {
+        if running.unseen.is_some_and(Artifact::is_looked_at) {
             ui.say("what will be published is neither shown nor compared: its codes were approved before");
         }
         match running.code(false).await {
@@ -99,9 +99,7 @@ pub(crate) async fn run(args: ExecArgs, ui: Ui) -> Result<u8, Problem> {
     }
     // Before anybody is asked.
     let prepared = args.request.prepare(ui)?;
-    if !args.no_artifact {
-        running.find_artifact(&args.command).await?;
-    }
+    running.find_artifact().await?;
     running.ask(prepared).await?;
     match running.first_code().await {
         Ok(code) => running.go(code, retry).await,
@@ -126,6 +124,8 @@ struct Running<'a> {
     child: Child,
     /// The command's name, for the log.
     name: String,
+    /// The command line, as long as nobody has looked at what it publishes; `None` with `--no-artifact`.
+    unseen: Option<&'a [OsString]>,
     /// What it is about to publish, and how long it took to read that.
     artifact: Option<(Artifact, Duration)>,
     source: Option<Source>,
@@ -146,6 +146,7 @@ impl<'a> Running<'a> {
             seed,
             child,
             name: command_name(&args.command),
+            unseen: (!args.no_artifact).then_some(args.command.as_slice()),
             artifact: None,
             source: None,
             endpoint: None,
@@ -156,7 +157,8 @@ impl<'a> Running<'a> {
     }
 
     /// What the command is about to publish. That nobody can tell is no reason to stop.
-    async fn find_artifact(&mut self, command: &[OsString]) -> Result<(), Problem> {
+    async fn find_artifact(&mut self) -> Result<(), Problem> {
+        let Some(command) = self.unseen.take() else { return Ok(()) };
         let began = Instant::now();
         let found = tokio::select! {
             found = Artifact::find(self.child.path(), command) => found,
@@ -301,6 +303,8 @@ impl Release for Running<'_> {
 
     async fn ask_again(&mut self) -> Result<CodeText, Problem> {
         let prepared = self.request.prepare(self.ui)?;
+        // The code before this may have been a holder's.
+        self.find_artifact().await?;
         // The phone takes no second request of this pairing while the first one is open.
         let used = self.used_by_next();
         self.report(if used { Outcome::Used } else { Outcome::Rejected }).await;
