@@ -26,6 +26,8 @@ export async function verifyRelease(config, context) {
   await run(settings, context, [
     "approve",
     settings.seed,
+    // A release that was cancelled may have left a holder where this one runs again; its codes were for that one.
+    "--replace",
     `--codes=${settings.codes}`,
     `--for=${settings.for}`,
     `--timeout=${settings.timeout}`,

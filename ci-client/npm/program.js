@@ -14,8 +14,13 @@ const WORDS = {
   203: "the phone was not reached",
   204: "the relay was not reached",
   205: "the phone's policy refused",
+  206: "somebody is not who they should be, or breaks the protocol",
   207: "the configuration or the key is bad",
   208: "the clocks are too far apart",
+  209: "the phone failed: it could not open the seed, or save",
+  210: "no code is left of what was approved, or its time is over",
+  211: "another release of this project waits for its approval here",
+  212: "what is to be published changed after it was approved",
 };
 
 /** Runs a command; its standard output. The codes of `approve` never pass through here. */

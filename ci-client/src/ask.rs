@@ -249,8 +249,13 @@ impl Answer {
 
     /// Waits until the code of `step` is valid by the phone's clock. Cancel-safe.
     pub async fn wait_until_open(&mut self, step: u64) {
+        self.wait_until_opens_in(step, Duration::ZERO).await;
+    }
+
+    /// Waits until `before` that. Cancel-safe.
+    pub(crate) async fn wait_until_opens_in(&mut self, step: u64, before: Duration) {
         loop {
-            let left = self.opens_in(step);
+            let left = self.opens_in(step).saturating_sub(before);
             if left.is_zero() {
                 return;
             }

@@ -28,6 +28,7 @@ use crate::{
     exit::Exit,
     keys::{KEY_FILE_VARIABLE, KEY_VARIABLE},
     notify::NOTIFY_VARIABLE,
+    platform::is_ci,
     problem::Problem,
     signals::Signals,
     targets::{Delivery, Profile, Verdict, is_code_variable, verdict},
@@ -82,14 +83,7 @@ impl Child {
                 .hint("use letters, digits and _; not PATH, and nothing else that begins with COUNTERSIGN_"));
         }
         let delivery = profile.delivery(named);
-        if !delivery.args.is_empty() && is_shell(name) {
-            return Err(Problem::config(format!(
-                "target {} appends the code to the command's arguments, where {} does not hand it on",
-                profile.name,
-                name.display()
-            ))
-            .hint("run the tool itself after --, or add --env COUNTERSIGN_CODE and use \"$COUNTERSIGN_CODE\" in the script"));
-        }
+        check_shell(name, &profile, &delivery)?;
         Ok(Self { profile: Some(profile), delivery, ..Self::without_code(command)? })
     }
 
@@ -220,9 +214,16 @@ impl Child {
     }
 
     fn not_started(&self, error: &io::Error) -> Problem {
-        // NotFound although the file is there: the interpreter in its first line is not.
+        // NotFound although the file is there: what its first line names, or what it is linked to, is not.
         let exit = if error.kind() == io::ErrorKind::NotFound { Exit::NotFound } else { Exit::NotExecutable };
-        Problem::new(exit, format!("cannot run {}: {error}", self.name.display()))
+        let hint = match error.kind() {
+            io::ErrorKind::NotFound => {
+                "the file is there: what is missing is the interpreter in its first line, or the loader of its format"
+            }
+            io::ErrorKind::ArgumentListTooLong => "arguments and environment are too long together: make them shorter",
+            _ => "see that it is a program of this machine, or a script that begins with #! and its interpreter",
+        };
+        Problem::new(exit, format!("cannot run {}: {error}", self.name.display())).hint(hint)
     }
 }
 
@@ -237,9 +238,24 @@ fn split(command: &[OsString]) -> Result<(&OsString, &[OsString]), Problem> {
     command.split_first().ok_or_else(|| Problem::config("no command is given after --"))
 }
 
+/// Refuses a shell that would swallow the argument with the code.
+pub(crate) fn check_shell(name: &OsStr, profile: &Profile, delivery: &Delivery) -> Result<(), Problem> {
+    if delivery.args.is_empty() || !is_shell(name) {
+        return Ok(());
+    }
+    Err(Problem::config(format!(
+        "target {} appends the code to the command's arguments, where {} does not hand it on",
+        profile.name,
+        name.display()
+    ))
+    .hint(
+        "run the tool itself after --, or add --env COUNTERSIGN_CODE (in the action and the templates: env) and use \"$COUNTERSIGN_CODE\" in the script",
+    ))
+}
+
 /// Whether a stream stays the command's own: on a terminal, unless the variable `CI` says that nobody sits there.
 fn stays(terminal: bool, ci: Option<&OsStr>) -> bool {
-    terminal && ci.is_none_or(|value| value.is_empty() || value == "false")
+    terminal && !is_ci(ci)
 }
 
 fn is_shell(name: &OsStr) -> bool {
@@ -336,6 +352,7 @@ mod tests {
             (true, None, true),
             (true, Some(""), true),
             (true, Some("false"), true),
+            (true, Some("0"), true),
             (true, Some("true"), false),
             (true, Some("1"), false),
             (false, None, false),

@@ -84,6 +84,9 @@ pub(crate) fn check_unshared(_: &Path) -> Result<(), Problem> {
     Ok(())
 }
 
+/// How the names of files begin that are being written.
+pub(crate) const TEMPORARY: &str = ".countersign-";
+
 /// Who may read a file that is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -118,7 +121,7 @@ pub(crate) fn create(path: &Path, contents: &[u8], access: Access) -> Result<(),
 
 fn prepare(path: &Path, contents: &[u8], access: Access) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
-    builder.prefix(".countersign-");
+    builder.prefix(TEMPORARY);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

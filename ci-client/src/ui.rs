@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     event::{Event, Text},
-    platform::{Platform, append_summary},
+    platform::{Platform, append_summary, is_ci},
     problem::Problem,
     redact::redact,
 };
@@ -30,10 +30,9 @@ impl Ui {
     #[must_use]
     pub fn detect() -> Self {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_ci = std::env::var_os("CI").is_some_and(|value| !["", "0", "false"].iter().any(|no| value == *no));
         let platform = Platform::of_this_process();
         // Some platforms give a job a terminal (Buildkite does); its log still keeps every turn of a spinner.
-        let terminal = io::stderr().is_terminal() && platform.is_none() && !is_ci;
+        let terminal = io::stderr().is_terminal() && platform.is_none() && !is_ci(std::env::var_os("CI").as_deref());
         Self { terminal, color: terminal && !is_set("NO_COLOR"), json: false, platform }
     }
 

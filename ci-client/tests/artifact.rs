@@ -109,3 +109,37 @@ fn a_file_is_shown_and_compared() {
     let expected = Artefact { name: "widget".into(), version: "1.2.0".into(), sha256: Some(ABC.into()) };
     assert_eq!((shown, end.code, end.stdout.as_str()), (Some(expected), Some(212), ""), "{}", end.stderr);
 }
+
+/// The wait for a code's time may be longer than the one for the human.
+#[test]
+fn what_changes_while_the_code_is_waited_for_is_noticed() {
+    let world = world();
+    let path = world.folder.path().join("widget-1.2.0.gem");
+    fs::write(&path, "abc").unwrap();
+    // These steps are passed over by the next approval.
+    let (_, end) = approve(&world, start(&world, &["--codes", "3"], &["true"]), || {});
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let mut program = start(&world, &[], &["gem", "push", "widget-1.2.0.gem"]);
+    world.phone.reply(Reply::Approve(program.number()));
+    program.line("countersign: the code is of the next step of time: waiting");
+    fs::write(&path, "abd").unwrap();
+    let end = program.end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(212), ""), "{}", end.stderr);
+    world.phone.wait_for(HistoryOutcome::NotUsed);
+}
+
+#[test]
+fn codes_of_a_holder_were_approved_without_a_look_and_that_is_told() {
+    let world = world();
+    fs::write(world.folder.path().join("widget-1.2.0.gem"), "abc").unwrap();
+    let folder = world.folder.path().to_str().unwrap();
+    let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
+    let start =
+        |arguments: &[&str]| Program::start_in(world.folder.path(), arguments, "", &[("XDG_RUNTIME_DIR", folder), ("PATH", path.as_str())]);
+    let (_, end) = approve(&world, start(&["approve", "npm", "--key-file", "ci.key"]), || {});
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let end = start(&["exec", "npm", "--", "gem", "push", "widget-1.2.0.gem"]).end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(0), "published\n"), "{}", end.stderr);
+    let words = "countersign: what will be published is neither shown nor compared: its codes were approved before\n";
+    assert!(end.stderr.contains(words), "{}", end.stderr);
+}

@@ -9,128 +9,17 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
+    path::PathBuf,
 };
 
-use common::{End, Program, Reply, World};
+#[cfg(target_os = "linux")]
+use common::codes::{catches_signals, children_of, kill, wait_until};
+use common::{
+    Reply,
+    codes::{Codes, files_with, is_code, is_dead, process_in, runtime},
+};
 use countersign_core::phone::HistoryOutcome;
 use rustix::process::Signal;
-
-/// Longest that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A world whose sockets are in a folder of its own.
-struct Codes {
-    world: World,
-    runtime: tempfile::TempDir,
-}
-
-impl Codes {
-    fn new() -> Self {
-        Self { world: World::enrolled(), runtime: runtime() }
-    }
-
-    fn start(&self, arguments: &[&str]) -> Program {
-        self.start_with(arguments, &[])
-    }
-
-    fn start_with(&self, arguments: &[&str], further: &[(&str, &str)]) -> Program {
-        let runtime = self.runtime.path().to_str().unwrap();
-        let environment = [&[("XDG_RUNTIME_DIR", runtime), ("PROGRAM", env!("CARGO_BIN_EXE_countersign"))], further].concat();
-        Program::start_in(self.world.folder.path(), arguments, "", &environment)
-    }
-
-    /// Runs what nobody has to approve.
-    fn run(&self, arguments: &[&str]) -> End {
-        self.start(arguments).end()
-    }
-
-    fn approved(&self, mut program: Program) -> End {
-        self.world.phone.reply(Reply::Approve(program.number()));
-        program.end()
-    }
-
-    /// `approve` with the key, ended well.
-    fn approve(&self, further: &[&str]) -> End {
-        let end = self.approved(self.start(&[&["approve", "npm", "--key-file", "ci.key"], further].concat()));
-        assert_eq!((end.code, end.stdout.as_str()), (Some(0), ""), "{}", end.stderr);
-        end
-    }
-
-    fn folder(&self) -> PathBuf {
-        self.runtime.path().join("countersign")
-    }
-
-    /// What is left there, folders by name.
-    fn left(&self) -> Vec<PathBuf> {
-        fs::read_dir(self.folder()).map(|entries| entries.map(|entry| entry.unwrap().path()).collect()).unwrap_or_default()
-    }
-
-    /// Waits until nothing is left.
-    fn wait_until_nothing_is_left(&self) {
-        wait_until(|| self.left().is_empty(), || format!("{:?}", self.left()));
-    }
-}
-
-fn runtime() -> tempfile::TempDir {
-    tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap()
-}
-
-/// Looks again and again: for what another process does and does not tell.
-fn wait_until(done: impl Fn() -> bool, state: impl Fn() -> String) {
-    let deadline = Instant::now() + PATIENCE;
-    while !done() {
-        assert!(Instant::now() < deadline, "{}", state());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn is_code(text: &str) -> bool {
-    text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// The process that a line names: `... (process 123) ...`
-fn process_in(stderr: &str) -> rustix::process::Pid {
-    let number = stderr.split("(process ").nth(1).unwrap().split(')').next().unwrap();
-    rustix::process::Pid::from_raw(number.parse().unwrap()).unwrap()
-}
-
-fn kill(process: rustix::process::Pid) {
-    rustix::process::kill_process(process, Signal::KILL).unwrap();
-    wait_until(|| is_dead(process), || format!("{process:?} lives"));
-}
-
-/// Gone, or nobody has asked for its exit code yet.
-fn is_dead(process: rustix::process::Pid) -> bool {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).unwrap_or_default();
-    rustix::process::test_kill_process(process).is_err() || status.contains("State:\tZ")
-}
-
-/// The processes that this one started.
-#[cfg(target_os = "linux")]
-fn children_of(parent: u32) -> Vec<rustix::process::Pid> {
-    let started = |process: &str| {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        // After the name, which is in brackets: state, parent.
-        let (_, rest) = stat.rsplit_once(')')?;
-        (rest.split_whitespace().nth(1)? == parent.to_string()).then(|| process.parse().ok().and_then(rustix::process::Pid::from_raw))?
-    };
-    fs::read_dir("/proc").unwrap().filter_map(|entry| started(entry.unwrap().file_name().to_str()?)).collect()
-}
-
-/// All files below a folder that hold this text.
-fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        if entry.file_type().unwrap().is_dir() {
-            found.extend(files_with(&entry.path(), text));
-        } else if fs::read(entry.path()).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(text)) {
-            found.push(entry.path());
-        }
-    }
-    found
-}
 
 #[test]
 fn a_command_takes_fresh_codes_and_not_more_than_were_approved() {
@@ -177,19 +66,25 @@ fn next_says_what_is_wrong() {
     assert!(end.stderr.contains("no code of this seed lives that long"), "{}", end.stderr);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn next_is_interrupted_while_it_waits_and_spends_nothing() {
     let codes = Codes::new();
-    // Both codes of two steps: the second one is waited for, and the one who waits is killed.
-    let script =
-        r#""$PROGRAM" next npm --min-life 1s & sleep 1; kill -TERM $!; wait $!; echo "exit $?"; "$PROGRAM" next npm --min-life 1s"#;
-    let end = codes.approved(codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "sh", "-c", script]));
-    let lines: Vec<&str> = end.stdout.lines().collect();
-    // If the step began within that second the code was there already.
-    match lines[..] {
-        ["exit 130", code] => assert!(is_code(code), "{}", end.stderr),
-        [code, "exit 0"] => assert!(is_code(code) && end.code == Some(210), "{}", end.stderr),
-        _ => panic!("{lines:?}\n{}", end.stderr),
+    let (mut program, variables) = codes.exec_with_socket(2, r#""$PROGRAM" next npm --min-life 1s"#);
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    // Both codes of two steps: the second one is waited for, and the one who waits is ended.
+    let waiting = codes.start_with(&["next", "npm", "--min-life", "1s"], &variables);
+    wait_until(|| catches_signals(waiting.child.id()), || "it never listens for signals".into());
+    waiting.signal(Signal::TERM);
+    let waited = waiting.end();
+    program.type_line("");
+    let end = program.end();
+    let code = end.stdout.trim();
+    // If the step began in just that moment the code was there already.
+    match waited.code {
+        Some(130) => assert!(is_code(code) && waited.stdout.is_empty() && end.code == Some(0), "{}", end.stderr),
+        Some(0) => assert!(is_code(waited.stdout.trim()) && end.code == Some(210), "{}", end.stderr),
+        _ => panic!("{}", waited.stderr),
     }
 }
 
@@ -243,6 +138,24 @@ fn exec_uses_the_holder_and_lets_its_command_do_so() {
     codes.wait_until_nothing_is_left();
 }
 
+/// A seed whose service takes a code twice: what a script takes one by one is a new code all the same.
+#[test]
+fn next_repeats_no_code_where_a_step_may_serve_twice() {
+    let codes = Codes::new();
+    codes.set_target("gem");
+    let script = r#"echo "$COUNTERSIGN_CODE"; "$PROGRAM" next npm --min-life 1s; exit 9"#;
+    let end = codes.approved(codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "sh", "-c", script]));
+    let lines: Vec<&str> = end.stdout.lines().collect();
+    assert!(lines.len() == 2 && lines[0] != lines[1] && lines.iter().all(|line| is_code(line)), "{lines:?}\n{}", end.stderr);
+    assert_eq!(end.code, Some(9), "{}", end.stderr);
+    codes.world.phone.wait_for(HistoryOutcome::Used);
+    // Of a holder, one after the other may have the same; who asks for two gets two.
+    codes.approve(&["--codes", "2"]);
+    let end = codes.run(&["code", "npm", "--codes", "2"]);
+    let lines: Vec<&str> = end.stdout.lines().collect();
+    assert!(lines.len() == 2 && lines[0] != lines[1], "{lines:?}\n{}", end.stderr);
+}
+
 #[test]
 fn fresh_asks_although_there_is_a_holder() {
     let codes = Codes::new();
@@ -278,6 +191,7 @@ fn a_holder_keeps_no_file_of_its_starter_open() {
     assert!(!kept.is_empty() && !kept.contains(&path), "{kept:?}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_holder_that_was_stopped_holds_up_nobody() {
     let codes = Codes::new();
@@ -288,7 +202,7 @@ fn a_holder_that_was_stopped_holds_up_nobody() {
     assert!(end.stderr.contains("the holder of npm does not answer"), "{}", end.stderr);
     // A signal ends who waits for its end.
     let waiting = codes.start(&["approve", "npm", "--key-file", "ci.key", "--replace"]);
-    std::thread::sleep(Duration::from_secs(1));
+    wait_until(|| catches_signals(waiting.child.id()), || "it never listens for signals".into());
     waiting.signal(Signal::TERM);
     assert_eq!(waiting.end().code, Some(130));
     let end = codes.run(&["close", "npm"]);
@@ -296,6 +210,23 @@ fn a_holder_that_was_stopped_holds_up_nobody() {
     assert!(end.stderr.contains("the holder of npm does not end\nhint: kill its process"), "{}", end.stderr);
     kill(holder);
     assert_eq!(codes.run(&["close", "npm"]).code, Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn approve_ends_at_a_signal_while_its_holder_does_not_take_the_codes() {
+    let codes = Codes::new();
+    let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key"]);
+    let number = program.number();
+    let [holder] = children_of(program.child.id())[..] else { panic!("{:?}", children_of(program.child.id())) };
+    rustix::process::kill_process(holder, Signal::STOP).unwrap();
+    codes.world.phone.reply(Reply::Approve(number));
+    program.line("countersign: approved on");
+    program.signal(Signal::TERM);
+    let end = program.end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(130), ""), "{}", end.stderr);
+    wait_until(|| is_dead(holder), || "the holder lives".into());
+    codes.world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
 #[test]
@@ -326,37 +257,6 @@ fn one_holder_for_a_seed() {
 }
 
 #[test]
-fn a_killed_approve_leaves_no_holder() {
-    let codes = Codes::new();
-    let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key", "--codes", "2"]);
-    program.number();
-    assert_eq!(codes.left().len(), 1);
-    program.signal(Signal::KILL);
-    assert_eq!(program.end().code, None);
-    codes.wait_until_nothing_is_left();
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_holder_that_is_killed_before_the_approval_is_told() {
-    let codes = Codes::new();
-    let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key", "--codes", "2"]);
-    let number = program.number();
-    let [holder] = children_of(program.child.id())[..] else { panic!("{:?}", children_of(program.child.id())) };
-    kill(holder);
-    codes.world.phone.reply(Reply::Approve(number));
-    let end = program.end();
-    assert_eq!((end.code, end.stdout.as_str()), (Some(207), ""), "{}", end.stderr);
-    assert!(end.stderr.contains("countersign: the holder for npm ended, or does not answer\nhint: "), "{}", end.stderr);
-    codes.world.phone.wait_for(HistoryOutcome::NotUsed);
-    // The next one cleans up.
-    codes.approve(&["--codes", "1"]);
-    assert_eq!(codes.left().len(), 1);
-    let end = codes.run(&["close", "npm"]);
-    assert_eq!(end.code, Some(0), "{}", end.stderr);
-}
-
-#[test]
 fn a_denied_approve_leaves_no_holder() {
     let codes = Codes::new();
     let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key"]);
@@ -364,54 +264,6 @@ fn a_denied_approve_leaves_no_holder() {
     codes.world.phone.reply(Reply::Deny("no"));
     assert_eq!(program.end().code, Some(200));
     codes.wait_until_nothing_is_left();
-}
-
-#[test]
-fn a_killed_holder_takes_its_codes_with_it() {
-    let codes = Codes::new();
-    let end = codes.approve(&["--codes", "1"]);
-    let before = codes.left();
-    kill(process_in(&end.stderr));
-    // What it left is in a folder that nobody else can enter, and there is no code in it.
-    assert_eq!(codes.left(), before);
-    let mut names: Vec<_> = fs::read_dir(&before[0]).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    names.sort();
-    assert_eq!(names, ["address", "lock", "s"]);
-    let address = fs::read_to_string(before[0].join("address")).unwrap();
-    assert!(address.len() < 250 && !address.contains("code"), "{address}");
-    let end = codes.run(&["code", "npm", "--no-ask"]);
-    assert_eq!((end.code, end.stdout.as_str()), (Some(210), ""), "{}", end.stderr);
-    assert!(end.stderr.contains("countersign: the holder of npm is gone: it was killed, and its codes with it"), "{}", end.stderr);
-    // Others ask, and the next holder cleans up.
-    let end = codes.approved(codes.start(&["code", "npm", "--key-file", "ci.key"]));
-    assert_eq!(end.code, Some(0), "{}", end.stderr);
-    codes.approve(&["--codes", "1"]);
-    assert_eq!(codes.left(), before);
-    assert_eq!(codes.run(&["code", "npm"]).code, Some(0));
-    codes.wait_until_nothing_is_left();
-}
-
-#[test]
-fn a_killed_exec_leaves_a_socket_that_nobody_can_use_and_the_next_one_removes() {
-    let codes = Codes::new();
-    let script = r#"echo "$COUNTERSIGN_CODE $COUNTERSIGN_SOCKET $COUNTERSIGN_TOKEN"; read end"#;
-    let mut program = codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "sh", "-c", script]);
-    codes.world.phone.reply(Reply::Approve(program.number()));
-    let mut line = String::new();
-    BufReader::new(program.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let [code, socket, token] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
-    program.signal(Signal::KILL);
-    program.child.wait().unwrap();
-    assert_eq!(fs::metadata(Path::new(socket).parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
-    assert_eq!(files_with(codes.runtime.path(), code), Vec::<PathBuf>::new());
-    let end = codes.start_with(&["next", "npm"], &[("COUNTERSIGN_SOCKET", socket), ("COUNTERSIGN_TOKEN", token)]).end();
-    assert_eq!((end.code, end.stdout.as_str()), (Some(210), ""), "{}", end.stderr);
-    let mut program = codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "true"]);
-    program.number();
-    assert!(!Path::new(socket).exists() && codes.left().len() == 1);
-    program.signal(Signal::INT);
-    assert_eq!(program.end().code, Some(130));
-    assert_eq!(codes.left(), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -467,9 +319,20 @@ fn a_url_gives_codes() {
     assert!(status == "200" && is_code(body.strip_suffix('\n').unwrap()), "{status} {body:?}");
     assert_eq!(get(url), ("410".into(), String::new()));
     program.signal(Signal::TERM);
+    program.says("countersign: a GET got no code (410): all codes of this approval were handed out already");
     program.says("countersign: 1 of 1 codes were handed out");
     assert_eq!(program.child.wait().unwrap().code(), Some(130));
     codes.world.phone.wait_for(HistoryOutcome::Used);
+}
+
+#[test]
+fn a_life_that_no_step_has_is_told_as_soon_as_it_is_known() {
+    let codes = Codes::new();
+    let end = codes.approved(codes.start(&["serve", "npm", "--key-file", "ci.key", "--min-life", "15s", "--", "true"]));
+    assert_eq!((end.code, end.stdout.as_str()), (Some(207), ""), "{}", end.stderr);
+    let words = "countersign: no code of npm lives as long as --min-life says\nhint: give --min-life 14s or less; no code was handed out";
+    assert!(end.stderr.ends_with(words), "{}", end.stderr);
+    codes.world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
 #[test]

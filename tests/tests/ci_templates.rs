@@ -5,7 +5,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
-use countersign_tests::process::{Ended, Running, Setting, program};
+use countersign_tests::process::{Ended, Running, Setting, URI, program};
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// What the maintainer writes into the workflow.
@@ -13,6 +13,7 @@ struct Inputs<'a> {
     seed: &'a str,
     run: &'a str,
     codes: &'a str,
+    env: &'a str,
     reason: &'a str,
 }
 
@@ -23,6 +24,7 @@ impl Inputs<'_> {
             "seed" => self.seed,
             "run" => self.run,
             "codes" => self.codes,
+            "env" => self.env,
             "reason" => self.reason,
             _ => "",
         };
@@ -154,7 +156,7 @@ fn approve(setting: &Setting, mut job: Running) -> Ended {
 
 /// Says whether the code is there and the key is not, and ends with 7.
 const SCRIPT: &str = "echo \"code of ${#COUNTERSIGN_CODE} digits\"\nif env | grep -q COUNTERSIGN-KEY-[1]; then echo LEAK; fi\nexit 7";
-const ASKED: Inputs<'_> = Inputs { seed: "npm", run: SCRIPT, codes: "", reason: "release \"1.2\" $(id)" };
+const ASKED: Inputs<'_> = Inputs { seed: "npm", run: SCRIPT, codes: "", env: "", reason: "release \"1.2\" $(id)" };
 
 fn is_as_asked(ended: &Ended, setting: &Setting) {
     assert_eq!((ended.code(), ended.stdout.as_str()), (7, "code of 6 digits\n"), "{ended:?}");
@@ -193,6 +195,33 @@ fn the_circleci_template_runs_a_script_with_a_code() {
     is_as_asked(&approve(&setting, Running::start(job)), &setting);
 }
 
+/// A script does not hand on the argument with the code; a variable does.
+#[test]
+fn a_target_that_takes_arguments_wants_a_variable() {
+    let (setting, programs) = (Setting::paired(), programs());
+    setting.enroll_with(&["yarn", "--uri-stdin", "--target", "yarn"], URI);
+    let inputs = Inputs { seed: "yarn", run: "test ${#COUNTERSIGN_CODE} = 6 && exit 7", ..ASKED };
+    type Make<'a> = &'a dyn Fn(&Inputs<'_>) -> Step;
+    let with = |inputs: &Inputs<'_>, make: Make<'_>, ci| {
+        Running::start(on_a_runner(&make(inputs), setting.laptop.path(), programs.path(), ci, &key(&setting)))
+    };
+    let path = programs.path().join("countersign");
+    let make_github = |inputs: &Inputs<'_>| github(inputs, "", path.to_str().unwrap()).remove(1);
+    let all: [(Make<'_>, _); 3] = [(&make_github, GITHUB), (&gitlab, GITLAB), (&circleci, CIRCLECI)];
+    for (make, ci) in all {
+        let ended = with(&inputs, make, ci).end();
+        assert_eq!(ended.code(), 207, "{ended:?}");
+        assert!(ended.stderr.contains("(in the action and the templates: env)"), "{ended:?}");
+        // Nobody is asked before it is known that the script will have the code.
+        let mut job = with(&Inputs { env: "COUNTERSIGN_CODE", ..inputs }, make, ci);
+        job.wait_for("asking pixel");
+        if ci == CIRCLECI {
+            let ended = approve(&setting, job);
+            assert_eq!(ended.code(), 7, "{ended:?}");
+        }
+    }
+}
+
 /// A program that writes its arguments, one a line, and its environment to the folder it is in.
 fn fake(folder: &Path, name: &str) {
     let path = folder.join(name);
@@ -204,7 +233,7 @@ fn fake(folder: &Path, name: &str) {
 #[test]
 fn inputs_are_data() {
     let evil = "echo \"$A\" '$B' `C` $(touch pwned); --key-file=x";
-    let inputs = Inputs { seed: "npm", run: evil, codes: "10", reason: "--phone \"; touch pwned; #" };
+    let inputs = Inputs { seed: "npm", run: evil, codes: "10", env: "ONE  TWO * $(id)", reason: "--phone \"; touch pwned; #" };
     let seeds = ["", "npm; touch pwned", "--config=/elsewhere", "$(touch pwned)", "NPM"];
     type Make = fn(&Inputs<'_>, &str) -> Step;
     let all: [(Make, &[(&str, &str)]); 3] = [
@@ -224,7 +253,8 @@ fn inputs_are_data() {
         let ended = run(&inputs);
         assert_eq!(ended.code(), 0, "{ended:?}");
         let args = fs::read_to_string(programs.path().join("args")).unwrap();
-        let expected = "<exec>\n<npm>\n<--timeout=5m>\n<--codes=10>\n<--reason=--phone \"; touch pwned; #>\n<-->\n";
+        let expected = "<exec>\n<npm>\n<--timeout=5m>\n<--codes=10>\n<--reason=--phone \"; touch pwned; #>\n\
+                        <--env=ONE>\n<--env=TWO>\n<--env=*>\n<--env=$(id)>\n<-->\n";
         assert!(args.starts_with(expected) && args.ends_with(&format!("c>\n<{evil}>\n")), "{args}");
         fs::remove_file(programs.path().join("args")).unwrap();
         for seed in seeds {
@@ -246,7 +276,7 @@ fn inputs_are_data() {
 #[test]
 fn the_action_builds_the_program_from_its_own_commit_if_there_is_none() {
     let (programs, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let inputs = Inputs { seed: "npm", run: "true", codes: "", reason: "" };
+    let inputs = Inputs { seed: "npm", run: "true", codes: "", env: "", reason: "" };
     let find = github(&inputs, "", "").remove(0);
     let output = folder.path().join("output");
     let environment = [GITHUB, &[("GITHUB_OUTPUT", output.to_str().unwrap()), ("RUNNER_TEMP", folder.path().to_str().unwrap())]].concat();

@@ -2,9 +2,10 @@
 import { createRequire } from 'node:module'
 
 // The packages are where the caller stands (target/tools), not beside this file.
-const { verifySync } = createRequire(`${process.cwd()}/`)('otplib')
+const { generateSync, verifySync } = createRequire(`${process.cwd()}/`)('otplib')
 
-// Steps that a code is taken after its own. Services take one or two; here a slow machine may not be what a test finds.
+// Steps that a code is taken after its own. Services take one or two; here a slow machine may not be what a test finds. How old a code was is in the
+// record, and the tests look at that.
 const PAST = 5
 
 export class Codes {
@@ -28,8 +29,18 @@ export class Codes {
   // Whether `code`, which came with `what`, is good: 'ok', 'missing', 'wrong' or 'limited'.
   check(what, code) {
     const [verdict, why] = this.#judge(what, code)
-    this.#record.push({ what, code: code ?? null, verdict, why })
+    this.#record.push({ what, code: code ?? null, age: code ? this.#age(code) : null, verdict, why })
     return verdict
+  }
+
+  // How many steps ago the code's own step was; null if it is of none of the last ones.
+  #age(code) {
+    const { period } = this.#options
+    const now = Math.floor(Date.now() / 1000)
+    for (let age = -1; age <= PAST; age += 1) {
+      if (generateSync({ ...this.#options, epoch: now - age * period }) === code) return age
+    }
+    return null
   }
 
   #judge(what, code) {

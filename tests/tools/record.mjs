@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url'
 const { generateSync } = createRequire(`${process.cwd()}/`)('otplib')
 const here = path.dirname(fileURLToPath(import.meta.url))
 const modules = path.resolve('node_modules')
-const python = path.resolve('../tools-python/bin')
+const python = path.resolve('python/bin')
 const outputs = path.resolve(here, '../../ci-client/tests/fixtures/outputs')
 if (Number(process.versions.node.split('.')[0]) < 22) throw new Error('the tools want Node 22: run this with that of target/tools')
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'record-'))

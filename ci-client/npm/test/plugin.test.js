@@ -37,7 +37,7 @@ function context(options = {}) {
   return { cwd: folder, nextRelease: { version: "1.2.3" }, options, logger: { log, warn: log } };
 }
 
-const EXPECTED = "approve npm --codes=3 --for=10m --timeout=5m --reason=release 1.2.3";
+const EXPECTED = "approve npm --replace --codes=3 --for=10m --timeout=5m --reason=release 1.2.3";
 
 test("the maintainer is asked before the tag, the code is taken when it is needed, and the rest is forgotten", async () => {
   fake('if [ "$1" = code ]; then echo 123456; fi');
@@ -81,6 +81,11 @@ test("every way to fail has its words, and ends the release", async () => {
     [201, /nobody approved in time/],
     [202, /wrong match number/],
     [203, /phone was not reached/],
+    [206, /breaks the protocol/],
+    [209, /phone failed/],
+    [210, /no code is left/],
+    [211, /another release/],
+    [212, /changed after it was approved/],
     [42, /exit code 42/],
   ]) {
     fake(`exit ${status}`);
@@ -137,7 +142,7 @@ test("bad options are refused before anything is run", async () => {
 });
 
 test("a reason is one argument, and cut", async () => {
-  fake('printf \'%s\' "$6" > "${0%/*}/reason"');
+  fake('printf \'%s\' "$7" > "${0%/*}/reason"');
   await plugin.verifyRelease({ program, reason: `"; touch pwned # ${"x".repeat(200)}` }, context());
   const reason = readFileSync(join(folder, "reason"), "utf8");
   assert.ok(reason.startsWith('--reason="; touch pwned # xxx') && reason.length === "--reason=".length + 120);

@@ -126,8 +126,9 @@ fn positional<'a>(arguments: &[&'a str], values: &[&str], flags: &[&str]) -> Opt
         } else if values.contains(argument) {
             rest.next()?;
         } else {
-            let has_value = argument.starts_with("--") && argument.contains('=');
-            (has_value || flags.contains(argument)).then_some(())?;
+            // `--dir=packages/a` would be another package than the one in this folder.
+            let named = argument.strip_prefix("--").and_then(|_| argument.split_once('=')).map(|(name, _)| name);
+            (flags.contains(argument) || named.is_some_and(|name| values.contains(&name) || flags.contains(&name))).then_some(())?;
         }
     }
     Some(words)
@@ -155,6 +156,7 @@ mod tests {
         assert_eq!(of("npm publish ./out/widget-1.2.0.tgz"), Published::File("./out/widget-1.2.0.tgz".into()));
         let without_scripts = Published::Folder { tool: Tool::Npm, folder: ".".into(), ignore_scripts: true };
         assert_eq!(of("npm publish --ignore-scripts"), without_scripts);
+        assert_eq!(of("npm publish --ignore-scripts=true --provenance=false"), without_scripts);
     }
 
     #[test]
@@ -184,6 +186,12 @@ mod tests {
             "npm publish https://example.org/widget.tgz",
             "npm publish a/widget.tgz",
             "npm publish --unknown value .",
+            "npm publish --unknown=value .",
+            "npm --prefix=packages/a publish",
+            "pnpm --dir=packages/a publish",
+            "pnpm -C=packages/a publish",
+            "gem push -C=pkg widget-1.2.0.gem",
+            "gem push --build-root=pkg widget-1.2.0.gem",
             "npm publish . ..",
             "npm publish --tag",
             "npm -r install",

@@ -67,6 +67,11 @@ impl Artifact {
         source.read().await.map(Some)
     }
 
+    /// Whether a command is one that publishes something which [`Artifact::find`] would look at.
+    pub(crate) fn is_looked_at(command: &[OsString]) -> bool {
+        command::parse(command) != Published::Nothing
+    }
+
     /// As the phone shows it. Without a digest if scripts may still change it.
     pub(crate) fn claim(&self) -> Artefact {
         let sha256 = self.scripts.is_empty().then(|| self.sha256.into());

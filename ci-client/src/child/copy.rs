@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     sync::watch,
+    task::unconstrained,
 };
 use zeroize::Zeroizing;
 
@@ -53,7 +54,10 @@ pub(super) async fn drained(mut ended: watch::Receiver<bool>) {
     tokio::time::sleep(DRAIN).await;
 }
 
-/// Copies until the stream ends, or has nothing more when `over` has ended. Each piece goes on before the next is read, and is flushed:
+/// What a pipe may hold at most, bytes (Linux, unless root says otherwise).
+const PIPE: usize = 1024 * 1024;
+
+/// Copies until the stream ends. When `over` has ended, only what the pipe holds is still copied, however much a process in the background writes. Each piece goes on before the next is read, and is flushed:
 /// also an unfinished line, or a prompt.
 pub(super) async fn copy(
     from: Option<impl AsyncRead + Unpin>,
@@ -64,12 +68,26 @@ pub(super) async fn copy(
     let Some(mut from) = from else { return };
     tokio::pin!(over);
     let mut chunk = Zeroizing::new(vec![0; CHUNK]);
+    let mut rest = None;
     loop {
-        let length = tokio::select! {
-            biased;
-            read = from.read(&mut chunk) => read.unwrap_or(0),
-            () = &mut over => 0,
+        let length = match rest {
+            None => tokio::select! {
+                biased;
+                () = &mut over => {
+                    rest = Some(PIPE);
+                    continue;
+                }
+                read = from.read(&mut chunk) => read.unwrap_or(0),
+            },
+            Some(0) => return,
+            // Unconstrained: what is there is read at once, and is not taken for nothing because this task has had its turn.
+            Some(_) => tokio::select! {
+                biased;
+                read = unconstrained(from.read(&mut chunk)) => read.unwrap_or(0),
+                () = std::future::ready(()) => return,
+            },
         };
+        rest = rest.map(|rest: usize| rest.saturating_sub(length));
         let Some(read) = chunk.get(..length).filter(|read| !read.is_empty()) else { return };
         tail.push(read);
         // Our own reader is gone. By closing the pipe the command finds it out as it would have without us.
@@ -152,5 +170,13 @@ mod tests {
         copy(Some(reader), &mut to, &mut tail, std::future::ready(())).await;
         assert_eq!(to, b"the last words");
         assert!(daemon.write_all(b"later").await.is_err());
+    }
+
+    /// `yes &`: there is always something to read.
+    #[tokio::test]
+    async fn what_stays_behind_and_never_stops_writing_does_not_either() {
+        let mut tail = Tail::default();
+        copy(Some(tokio::io::repeat(b'y')), tokio::io::sink(), &mut tail, std::future::ready(())).await;
+        assert!(tail.bytes().ends_with(b"yyy"));
     }
 }

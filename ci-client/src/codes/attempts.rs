@@ -41,8 +41,8 @@ impl Attempts {
 pub(crate) trait Release {
     /// A code that was not used before, or `None` when what was approved is used up.
     async fn code(&mut self) -> Result<Option<CodeText>, Problem>;
-    /// Asks for another approval.
-    async fn ask_again(&mut self) -> Result<(), Problem>;
+    /// Asks for another approval, and gives its first code.
+    async fn ask_again(&mut self) -> Result<CodeText, Problem>;
     /// Runs the command.
     async fn run(&mut self, code: &CodeText) -> Result<Ran, Problem>;
     /// Tells the human.
@@ -84,13 +84,8 @@ pub(crate) async fn run(release: &mut impl Release, code: CodeText, retry: bool,
         }
         attempts.asked_again = true;
         release.say("the code was refused and no other one is left of what was approved: asking once more");
-        let fresh = match release.ask_again().await {
-            Ok(()) => release.code().await,
-            Err(problem) => Err(problem),
-        };
-        match fresh {
-            Ok(Some(next)) => code = next,
-            Ok(None) => return Ok(ran),
+        match release.ask_again().await {
+            Ok(next) => code = next,
             Err(problem) => {
                 release.problem(&problem);
                 return Ok(ran);
@@ -143,9 +138,9 @@ mod tests {
             Ok(Some(text(&self.given.to_string())))
         }
 
-        async fn ask_again(&mut self) -> Result<(), Problem> {
+        async fn ask_again(&mut self) -> Result<CodeText, Problem> {
             self.left = self.approvals.pop_front().unwrap().map_err(|exit| Problem::new(exit, "no"))?;
-            Ok(())
+            self.code().await?.ok_or_else(|| Problem::new(Exit::Spent, "too late"))
         }
 
         async fn run(&mut self, code: &CodeText) -> Result<Ran, Problem> {
@@ -211,6 +206,9 @@ mod tests {
     fn a_fresh_approval_that_fails_leaves_the_exit_code_of_the_command() {
         let (ran, codes, said) = play(&[Ran { exit: 3, ..WRONG }], 0, &[Err(Exit::Denied)], true);
         assert_eq!((ran.exit, codes.as_str(), said.last().unwrap().as_str()), (3, "0", "no"));
+        // One whose codes are over before the command can run is told as well.
+        let (ran, codes, said) = play(&[Ran { exit: 3, ..WRONG }], 0, &[Ok(0)], true);
+        assert_eq!((ran.exit, codes.as_str(), said.last().unwrap().as_str()), (3, "0", "too late"));
     }
 
     #[test]

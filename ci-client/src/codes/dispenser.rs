@@ -26,10 +26,20 @@ impl Dispenser {
 
     /// Waits for a code with this much life left. Dropped while it waits, it has taken none.
     pub(crate) async fn take(&self, min_life: Duration) -> Result<CodeText, Spent> {
+        self.wait_for(min_life, Pool::next).await
+    }
+
+    /// The same, and never a code that was handed out before. The one that was handed out last serves nobody any more.
+    pub(crate) async fn take_fresh(&self, min_life: Duration) -> Result<CodeText, Spent> {
+        self.pool().refused();
+        self.wait_for(min_life, Pool::next_fresh).await
+    }
+
+    async fn wait_for(&self, min_life: Duration, next: fn(&mut Pool, u64, u64) -> Next) -> Result<CodeText, Spent> {
         let min_life = u64::try_from(min_life.as_millis()).unwrap_or(u64::MAX);
         loop {
-            let next = self.pool().next(self.clock.now().mono, min_life);
-            match next {
+            let found = next(&mut self.pool(), self.clock.now().mono, min_life);
+            match found {
                 Next::Code(code) => return Ok(code),
                 Next::Wait(millis) => sleep(Duration::from_millis(millis)).await,
                 Next::Spent(spent) => return Err(spent),
@@ -37,13 +47,12 @@ impl Dispenser {
         }
     }
 
-    /// The same, and never the code that was handed out last.
-    pub(crate) async fn take_another(&self, min_life: Duration) -> Result<CodeText, Spent> {
-        self.pool().refused();
-        self.take(min_life).await
+    /// The longest life that can be wanted of a code.
+    pub(crate) fn longest_life(&self) -> Duration {
+        Duration::from_millis(self.pool().longest_life())
     }
 
-    /// How many were handed out.
+    /// How often a code was handed out.
     pub(crate) fn handed(&self) -> u8 {
         self.pool().handed()
     }

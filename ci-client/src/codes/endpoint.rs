@@ -128,9 +128,9 @@ async fn attend(mut stream: impl AsyncRead + AsyncWrite + Unpin, dispenser: Disp
 
 async fn answer(want: Want, dispenser: &Dispenser) -> Answer {
     match want {
-        Want::Code { min_life, another } => {
+        Want::Code { min_life, fresh } => {
             let min_life = Duration::from_millis(min_life);
-            let taken = if another { dispenser.take_another(min_life).await } else { dispenser.take(min_life).await };
+            let taken = if fresh { dispenser.take_fresh(min_life).await } else { dispenser.take(min_life).await };
             taken.map_or_else(Answer::Spent, Answer::Code)
         }
         Want::Status => Answer::Status(Status {
@@ -170,11 +170,11 @@ impl Taker {
     }
 
     /// A code with this much life left; waits for it. Dropped while it waits, it has taken none.
-    pub(crate) async fn code(&self, seed: &str, min_life: Duration, another: bool) -> Result<CodeText, Problem> {
+    pub(crate) async fn code(&self, seed: &str, min_life: Duration, fresh: bool) -> Result<CodeText, Problem> {
         let min_life = u64::try_from(min_life.as_millis()).unwrap_or(u64::MAX);
         // It may wait for its last step, and no longer.
         let ends_in = Duration::from_millis(self.status(seed).await?.ends_in);
-        match self.ask(seed, Want::Code { min_life, another }, ends_in.saturating_add(PATIENCE)).await? {
+        match self.ask(seed, Want::Code { min_life, fresh }, ends_in.saturating_add(PATIENCE)).await? {
             Answer::Code(code) => Ok(code),
             Answer::Spent(spent) => Err(spent.into()),
             other => Err(unexpected(&other, seed)),

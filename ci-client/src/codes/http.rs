@@ -20,7 +20,7 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use super::{dispenser::Dispenser, token::Token};
-use crate::{exit::Exit, problem::Problem};
+use crate::{exit::Exit, problem::Problem, ui::Ui};
 
 /// Names the address for the command of `serve`. Secret while it runs.
 pub(crate) const URL_VARIABLE: &str = "COUNTERSIGN_URL";
@@ -41,16 +41,18 @@ pub(crate) struct HttpEndpoint {
     host: String,
     token: Token,
     min_life: Duration,
+    /// Where it is said that somebody got no code.
+    ui: Ui,
 }
 
 impl HttpEndpoint {
     /// On this port, or a free one.
-    pub(crate) async fn bind(port: Option<u16>, min_life: Duration) -> Result<Self, Problem> {
+    pub(crate) async fn bind(port: Option<u16>, min_life: Duration, ui: Ui) -> Result<Self, Problem> {
         let port = port.unwrap_or(0);
         let bound = async {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
             let host = listener.local_addr()?.to_string();
-            io::Result::Ok(Self { listener, host, token: Token::make(), min_life })
+            io::Result::Ok(Self { listener, host, token: Token::make(), min_life, ui })
         };
         bound.await.map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => Problem::new(Exit::InUse, format!("port {port} is taken by another process; nobody was asked"))
@@ -75,7 +77,7 @@ impl HttpEndpoint {
                     // Mostly too many open files: those who are here will go.
                     let Ok((stream, _)) = accepted else { sleep(Duration::from_millis(100)).await; continue };
                     let (host, token) = (self.host.clone(), self.token.clone());
-                    connections.spawn(attend(stream, host, token, dispenser.clone(), self.min_life));
+                    connections.spawn(attend(stream, host, token, dispenser.clone(), self.min_life, self.ui));
                 }
                 Some(_) = connections.join_next() => {}
             }
@@ -83,8 +85,8 @@ impl HttpEndpoint {
     }
 }
 
-async fn attend(stream: TcpStream, host: String, token: Token, dispenser: Dispenser, min_life: Duration) {
-    let service = service_fn(|request| answer(request, &host, &token, &dispenser, min_life));
+async fn attend(stream: TcpStream, host: String, token: Token, dispenser: Dispenser, min_life: Duration, ui: Ui) {
+    let service = service_fn(|request| answer(request, &host, &token, &dispenser, min_life, ui));
     let mut builder = http1::Builder::new();
     builder
         .keep_alive(false)
@@ -102,6 +104,7 @@ async fn answer(
     token: &Token,
     dispenser: &Dispenser,
     min_life: Duration,
+    ui: Ui,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let is_host = hosts.next().is_some_and(|named| named.as_bytes() == host.as_bytes()) && hosts.next().is_none();
@@ -116,7 +119,7 @@ async fn answer(
         // Whoever goes away before it has come can't be told from one who waits.
         empty(StatusCode::PAYLOAD_TOO_LARGE)
     } else {
-        match timeout(MAX_WAIT, dispenser.take(min_life)).await {
+        match timeout(MAX_WAIT, dispenser.take_fresh(min_life)).await {
             Ok(Ok(code)) => {
                 // The code is what was asked for.
                 let body = Bytes::from_owner(Zeroizing::new(format!("{}\n", code.expose()).into_bytes()));
@@ -124,8 +127,14 @@ async fn answer(
                 response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
                 with(response, CONTENT_TYPE, "text/plain; charset=utf-8")
             }
-            Ok(Err(_)) => empty(StatusCode::GONE),
-            Err(_) => with(empty(StatusCode::SERVICE_UNAVAILABLE), RETRY_AFTER, "1"),
+            Ok(Err(spent)) => {
+                ui.say(&format!("a GET got no code (410): {spent}"));
+                empty(StatusCode::GONE)
+            }
+            Err(_) => {
+                ui.say(&format!("a GET got no code (503): no step of time began within {} s", MAX_WAIT.as_secs()));
+                with(empty(StatusCode::SERVICE_UNAVAILABLE), RETRY_AFTER, "1")
+            }
         }
     })
 }
@@ -154,6 +163,8 @@ mod tests {
         Dispenser::new(Pool::new((0..codes).map(slot).collect(), 3_600_000, limit, false), Clock::start())
     }
 
+    const UI: Ui = Ui { terminal: false, color: false, json: false, platform: None };
+
     /// Sends these bytes and gives the whole answer.
     async fn send(host: &str, request: &str) -> String {
         let mut stream = TcpStream::connect(host).await.unwrap();
@@ -165,7 +176,7 @@ mod tests {
 
     fn serving<T>(dispenser: &Dispenser, test: impl AsyncFnOnce(&HttpEndpoint) -> T) -> T {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-            let endpoint = HttpEndpoint::bind(None, Duration::from_secs(5)).await.unwrap();
+            let endpoint = HttpEndpoint::bind(None, Duration::from_secs(5), UI).await.unwrap();
             tokio::select! {
                 done = test(&endpoint) => done,
                 () = endpoint.serve(dispenser) => panic!("it never ends"),
@@ -227,7 +238,7 @@ mod tests {
     fn a_port_that_is_taken_is_told() {
         serving(&dispenser(1, 1, 0), async |endpoint| {
             let port = endpoint.listener.local_addr().unwrap().port();
-            let problem = HttpEndpoint::bind(Some(port), Duration::ZERO).await.err().unwrap();
+            let problem = HttpEndpoint::bind(Some(port), Duration::ZERO, UI).await.err().unwrap();
             assert_eq!(
                 (problem.exit, problem.message),
                 (Exit::InUse, format!("port {port} is taken by another process; nobody was asked"))

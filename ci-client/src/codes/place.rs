@@ -11,7 +11,10 @@ use std::{
 use data_encoding::BASE32_NOPAD;
 use rand_core::{OsRng, RngCore as _};
 
-use crate::{files::cannot, problem::Problem};
+use crate::{
+    files::{TEMPORARY, cannot},
+    problem::Problem,
+};
 
 /// What stands before the name of a folder that nobody looks for: that of a running `exec`.
 const FRESH: &str = "x-";
@@ -20,7 +23,7 @@ pub(super) const HELD: &str = "h-";
 /// Attempts to get a folder that somebody else looks at or cleans up at the same moment, and the pause between them.
 const TRIES: usize = 8;
 const PAUSE: Duration = Duration::from_millis(20);
-/// Everything that may be in a folder. Nothing else is ever removed.
+/// Everything that may be in a folder, beside files that were being written ([`TEMPORARY`]). Nothing else is ever removed.
 const FILES: [&str; 4] = ["s", "address", "address.new", "lock"];
 
 /// A folder and its lock. Removed on drop.
@@ -120,6 +123,12 @@ impl Place {
             // Mostly not there.
             let _ = fs::remove_file(self.folder.join(file));
         }
+        // A process that was killed while it wrote a file left it under another name.
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 }
 
@@ -169,7 +178,11 @@ fn sweep(base: &Path) {
     for entry in entries.flatten() {
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(FRESH) || name.starts_with(HELD));
         let lock = entry.path().join("lock");
-        if ours && let Ok(Some(file)) = system::try_lock(&lock) {
+        // What was locked may be the file of an owner before the one that lives there now.
+        if ours
+            && let Ok(Some(file)) = system::try_lock(&lock)
+            && system::is_still(&file, &lock)
+        {
             drop(Place { folder: entry.path(), lock: Some(file) });
         }
     }
@@ -351,6 +364,7 @@ mod tests {
         let mut dead = place(base, name);
         fs::write(dead.socket(), "").unwrap();
         fs::write(dead.address(), "x").unwrap();
+        fs::write(dead.folder.join(".countersign-a1b2c3"), "x").unwrap();
         dead.lock = None;
         std::mem::forget(dead);
     }

@@ -20,12 +20,19 @@ pub(crate) struct Slot {
     pub(crate) code: CodeText,
 }
 
+impl Slot {
+    fn lives(&self, now: u64, min_life: u64) -> bool {
+        self.ends.saturating_sub(now) >= min_life.max(1)
+    }
+}
+
 /// The codes that are left of an approval, in the order of their steps.
 #[derive(Debug)]
 pub(crate) struct Pool {
     slots: VecDeque<Slot>,
     /// How many may still be handed out.
     left: u8,
+    /// How often a code was handed out.
     handed: u8,
     /// One step may serve several times: the code that was handed out last stays, until it is over.
     reuse: Option<Kept>,
@@ -93,23 +100,30 @@ impl Pool {
         self.ends = self.ends.min(until);
     }
 
-    /// The next code with at least `min_life` milliseconds left.
+    /// The next code with at least `min_life` milliseconds left: where steps may serve again, perhaps one that was handed out before.
     pub(crate) fn next(&mut self, now: u64, min_life: u64) -> Next {
         self.forget_what_is_over(now);
-        if min_life.saturating_add(SLACK) > self.period {
-            return Next::Spent(Spent::TooLong);
-        }
-        let lives = |slot: &Slot| slot.ends.saturating_sub(now) >= min_life.max(1);
-        if let Some(Kept(Some(slot))) = &self.reuse
-            && lives(slot)
+        if min_life <= self.longest_life()
+            && let Some(Kept(Some(slot))) = &self.reuse
+            && slot.lives(now, min_life)
         {
+            self.handed = self.handed.saturating_add(1);
             return Next::Code(slot.code.clone());
+        }
+        self.next_fresh(now, min_life)
+    }
+
+    /// The same, and never one that was handed out before.
+    pub(crate) fn next_fresh(&mut self, now: u64, min_life: u64) -> Next {
+        self.forget_what_is_over(now);
+        if min_life > self.longest_life() {
+            return Next::Spent(Spent::TooLong);
         }
         if self.left == 0 {
             return Next::Spent(Spent::HandedOut);
         }
         // A code that dies too soon for this caller may do for another one: it stays.
-        let Some(at) = self.slots.iter().position(lives) else { return Next::Spent(Spent::Over) };
+        let Some(at) = self.slots.iter().position(|slot| slot.lives(now, min_life)) else { return Next::Spent(Spent::Over) };
         let opens = self.slots.get(at).map_or(0, |slot| slot.opens);
         if opens > now {
             return Next::Wait(opens - now);
@@ -141,7 +155,12 @@ impl Pool {
         }
     }
 
-    /// How many were handed out.
+    /// The longest life that can be wanted of a code, milliseconds.
+    pub(crate) fn longest_life(&self) -> u64 {
+        self.period.saturating_sub(SLACK)
+    }
+
+    /// How often a code was handed out.
     pub(crate) fn handed(&self) -> u8 {
         self.handed
     }
@@ -248,7 +267,7 @@ mod tests {
         assert_eq!(pool.next(110_000, 8_000), code("0"));
         assert_eq!(pool.next(115_000, 8_000), Next::Wait(5_000));
         assert_eq!(pool.next(120_000, 8_000), code("1"));
-        assert_eq!((pool.handed(), pool.left(120_000)), (2, 0));
+        assert_eq!((pool.handed(), pool.left(120_000)), (3, 0));
         assert!(!pool.is_spent(149_999) && pool.is_spent(150_000));
         let mut pool = self::pool(2, 2, true);
         assert_eq!(pool.next(100_000, 8_000), code("0"));
@@ -256,6 +275,19 @@ mod tests {
         assert_eq!(pool.next(125_000, 8_000), code("1"));
         pool.refused();
         assert_eq!(pool.next(125_000, 8_000), Next::Spent(Spent::HandedOut));
+    }
+
+    #[test]
+    fn who_wants_a_fresh_one_never_gets_what_was_handed_out() {
+        let mut pool = pool(3, 3, true);
+        assert_eq!(pool.next(100_000, 8_000), code("0"));
+        // Two who wait for the same step get two codes.
+        assert_eq!((pool.next_fresh(100_000, 8_000), pool.next_fresh(100_000, 8_000)), (Next::Wait(20_000), Next::Wait(20_000)));
+        assert_eq!(pool.next(100_000, 8_000), code("0"));
+        assert_eq!(pool.next_fresh(120_000, 8_000), code("1"));
+        assert_eq!(pool.next_fresh(120_000, 8_000), Next::Wait(30_000));
+        assert_eq!(pool.next_fresh(150_000, 8_000), code("2"));
+        assert_eq!((pool.next_fresh(150_000, 8_000), pool.handed()), (Next::Spent(Spent::HandedOut), 4));
     }
 
     #[test]

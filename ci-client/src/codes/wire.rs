@@ -27,8 +27,8 @@ pub(super) struct Ask {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Want {
-    /// A code with this many milliseconds left, as soon as there is one; `another`: not the one that was handed out last.
-    Code { min_life: u64, another: bool },
+    /// A code with this many milliseconds left, as soon as there is one; `fresh`: one that was not handed out before.
+    Code { min_life: u64, fresh: bool },
     /// What is left.
     Status,
     /// The end of the holder.
@@ -64,7 +64,7 @@ pub(crate) struct Status {
     pub(crate) pid: u32,
     /// Codes that can still be had.
     pub(crate) left: u8,
-    /// Codes that were handed out.
+    /// How often a code was handed out.
     pub(crate) handed: u8,
     /// Milliseconds until its end.
     pub(crate) ends_in: u64,
@@ -149,11 +149,11 @@ mod tests {
     #[test]
     fn messages_come_back_as_they_were() {
         let token = Token::make();
-        let ask = Ask::new(token.clone(), "npm".into(), Want::Code { min_life: 10_000, another: false });
+        let ask = Ask::new(token.clone(), "npm".into(), Want::Code { min_life: 10_000, fresh: false });
         let line = line(&ask);
         // The test compares what is sent.
         let expected = format!(
-            "{{\"v\":1,\"token\":\"{}\",\"seed\":\"npm\",\"want\":{{\"code\":{{\"min_life\":10000,\"another\":false}}}}}}\n",
+            "{{\"v\":1,\"token\":\"{}\",\"seed\":\"npm\",\"want\":{{\"code\":{{\"min_life\":10000,\"fresh\":false}}}}}}\n",
             token.expose()
         );
         assert_eq!(std::str::from_utf8(&line).unwrap(), expected);

@@ -48,14 +48,17 @@ pub(crate) async fn run(args: ApproveArgs, ui: Ui) -> Result<u8, Problem> {
         ui.say(&format!("the holder of {} that was there has ended", args.request.name()));
     }
     // Before anybody is asked. It ends by itself if this process does.
-    let holder = Starting::start(key).await?;
+    let holder = tokio::select! {
+        holder = Starting::start(key) => holder?,
+        () = signals.interrupted() => return Err(Problem::interrupted()),
+    };
     let mut answer = prepared.ask(batch, ui, &mut signals).await?;
-    mask_all(ui, &answer);
+    mask_all(ui, &answer).await;
     let clock = Clock::start();
     let now = clock.now().mono;
     let mut pool = batch.pool(&mut answer, reuse, now, ui);
     let (left, ends) = (pool.left(now), pool.ends().saturating_sub(now));
-    match holder.hand_over(pool, reuse, now).await {
+    match holder.hand_over(pool, reuse, now, signals.interrupted()).await {
         Ok(pid) => {
             // What becomes of the codes is not known here, and the phone must not be kept busy until it is.
             answer.leave().await;

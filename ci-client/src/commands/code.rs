@@ -1,5 +1,7 @@
 //! `countersign code`
 
+use std::time::Duration;
+
 use clap::Args;
 use countersign_core::request::{CodeText, MAX_CODES, Outcome, StepCode};
 
@@ -7,14 +9,15 @@ use super::{
     batch::Batch,
     held::held,
     listen,
-    request::{RequestArgs, mask, mask_all, wait_until_open},
+    request::{RequestArgs, mask, mask_all, tell_the_wait, wait_until_open},
 };
 use crate::{codes::endpoint::Taker, config::Seed, event::Event, exit::Exit, problem::Problem, signals::Signals, ui::Ui};
 
 /// Asks for one or more codes and prints them, one a line, each as soon as it is valid
 ///
-/// Nothing else goes to standard output, and nothing at all if it fails. If `countersign approve` left a holder for this seed the codes come from
-/// there, and nobody is asked. `countersign exec` is safer: there the code does not pass through a shell.
+/// Nothing else goes to standard output. If one of several fails, those before it were printed, and the exit code is not 0. If `countersign approve`
+/// left a holder for this seed the codes come from there, and nobody is asked. `countersign exec` is safer: there the code does not pass through a
+/// shell.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  code=$(countersign code esigner --reason \"release 1.2\") || exit\n  countersign code npm --codes 3 --timeout 10m"
@@ -55,16 +58,18 @@ pub(crate) async fn run(args: CodeArgs, ui: Ui) -> Result<u8, Problem> {
     let seed = prepared.name.clone();
     let mut signals = listen()?;
     let mut answer = prepared.ask(Batch::of(wanted), ui, &mut signals).await?;
-    mask_all(ui, &answer);
+    mask_all(ui, &answer).await;
     let codes = answer.take_codes();
     let mut outcome = Outcome::NotUsed;
     let mut result = Ok(0);
+    let mut late = None;
     for StepCode(step, code) in &codes {
-        match wait_until_open(&mut answer, *step, ui, &mut signals).await {
+        tell_the_wait(&answer, *step, ui);
+        match wait_until_open(&mut answer, *step, Duration::ZERO, &mut signals).await {
             Ok(()) => {}
             // Others of the batch may be good.
-            Err(late) if late.exit == Exit::TimedOut => {
-                result = Err(late);
+            Err(problem) if problem.exit == Exit::TimedOut => {
+                late = Some(problem);
                 continue;
             }
             Err(problem) => {
@@ -78,10 +83,18 @@ pub(crate) async fn run(args: CodeArgs, ui: Ui) -> Result<u8, Problem> {
         }
         ui.event(&Event::Used { seed: &seed, command: None, exit: None });
         outcome = Outcome::Used;
-        result = Ok(0);
     }
     answer.report(outcome).await;
-    result
+    result.and_then(|done| late.map_or(Ok(done), |late| Err(too_few(late, outcome == Outcome::Used))))
+}
+
+/// Some codes came too late, or all of them.
+fn too_few(late: Problem, printed: bool) -> Problem {
+    if !printed {
+        return late;
+    }
+    Problem::new(Exit::Spent, "some of these codes came too late: their time was over, and they were not printed")
+        .hint("those that were printed are good; the connection was lost for too long: ask again for the rest")
 }
 
 /// Printing the code is what this command is for.
@@ -95,7 +108,7 @@ async fn from_holder(args: &CodeArgs, seed: &Seed, taker: &Taker, ui: Ui) -> Res
     let mut signals = listen()?;
     let wanted = args.codes.unwrap_or(1);
     for number in 0..wanted {
-        let code = match take(args, seed, taker, &mut signals).await {
+        let code = match take(args, seed, taker, number > 0, &mut signals).await {
             Err(problem) if number > 0 && problem.exit == Exit::Spent => {
                 // What was printed was asked for, and so was the rest.
                 ui.problem(&problem);
@@ -103,18 +116,32 @@ async fn from_holder(args: &CodeArgs, seed: &Seed, taker: &Taker, ui: Ui) -> Res
             }
             other => other?,
         };
-        mask(ui, &code);
+        mask(ui, [&code]).await;
         print(ui, &code)?;
     }
     Ok(0)
 }
 
-async fn take(args: &CodeArgs, seed: &Seed, taker: &Taker, signals: &mut Signals) -> Result<CodeText, Problem> {
+/// `fresh`: no code that was handed out before.
+async fn take(args: &CodeArgs, seed: &Seed, taker: &Taker, fresh: bool, signals: &mut Signals) -> Result<CodeText, Problem> {
     tokio::select! {
-        code = taker.code(args.request.name(), seed.target.min_life().max(HELD_LIFE), false) => code,
+        code = taker.code(args.request.name(), seed.target.min_life().max(HELD_LIFE), fresh) => code,
         () = signals.interrupted() => Err(Problem::interrupted()),
     }
 }
 
 /// A code from a holder has as much life left as one that comes from a phone.
-pub(super) const HELD_LIFE: std::time::Duration = std::time::Duration::from_secs(8);
+pub(super) const HELD_LIFE: Duration = Duration::from_secs(8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_of_which_some_came_too_late_is_no_success() {
+        let late = || Problem::new(Exit::TimedOut, "too late").hint("run the job again");
+        assert_eq!(too_few(late(), false), late());
+        let some = too_few(late(), true);
+        assert!(some.exit == Exit::Spent && some.hint.is_some(), "{some:?}");
+    }
+}

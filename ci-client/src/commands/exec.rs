@@ -7,12 +7,13 @@ use countersign_core::{
     request::{CodeText, Outcome},
     text::{MAX_NAME, clean},
 };
+use tokio::time::Instant;
 
 use super::{
     batch::{Batch, BatchArgs},
     held::held,
     listen,
-    request::{Prepared, RequestArgs, mask, mask_all, take, wait_until_open},
+    request::{Prepared, RequestArgs, mask, mask_all, take, tell_the_wait, wait_until_open},
 };
 use crate::{
     artifact::Artifact,
@@ -32,6 +33,11 @@ use crate::{
     ui::Ui,
 };
 
+/// What reading an artifact again may take longer than the first time.
+const SPARE: Duration = Duration::from_secs(1);
+/// A code with less life than this is not worth running a command again, when others or a fresh approval can be had.
+const WORTH_A_RUN: Duration = Duration::from_secs(8);
+
 /// Asks for a code and runs a command with it
 ///
 /// The code is in the command's environment: in COUNTERSIGN_CODE and in the variables that the seed's target reads (npm: NPM_CONFIG_OTP; gem:
@@ -42,7 +48,7 @@ use crate::{
 /// a fresh approval, where the seed's target allows it.
 ///
 /// Of `npm publish`, `pnpm publish` and `gem push` the phone shows what they will publish: name, version, SHA-256. If that changes before the code
-/// is used, the command is not run.
+/// is used, the command is not run. Codes that a holder has were approved before: nothing is shown or compared then.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  countersign exec npm --reason \"release 1.2\" -- npm publish\n  countersign exec aws --env MFA -- sh -c 'aws sts \
@@ -80,6 +86,9 @@ pub(crate) async fn run(args: ExecArgs, ui: Ui) -> Result<u8, Problem> {
     {
         running.child.set_others(taker.variables());
         running.source = Some(Source::Held(taker));
+        if running.unseen.is_some_and(Artifact::is_looked_at) {
+            ui.say("what will be published is neither shown nor compared: its codes were approved before");
+        }
         match running.code(false).await {
             Ok(code) => return running.go(code, retry).await,
             // It came to its end in between.
@@ -90,9 +99,7 @@ pub(crate) async fn run(args: ExecArgs, ui: Ui) -> Result<u8, Problem> {
     }
     // Before anybody is asked.
     let prepared = args.request.prepare(ui)?;
-    if !args.no_artifact {
-        running.find_artifact(&args.command).await?;
-    }
+    running.find_artifact().await?;
     running.ask(prepared).await?;
     match running.first_code().await {
         Ok(code) => running.go(code, retry).await,
@@ -117,8 +124,10 @@ struct Running<'a> {
     child: Child,
     /// The command's name, for the log.
     name: String,
-    /// What it is about to publish.
-    artifact: Option<Artifact>,
+    /// The command line, as long as nobody has looked at what it publishes; `None` with `--no-artifact`.
+    unseen: Option<&'a [OsString]>,
+    /// What it is about to publish, and how long it took to read that.
+    artifact: Option<(Artifact, Duration)>,
     source: Option<Source>,
     /// For `countersign next`, where more than one code was asked for.
     endpoint: Option<Endpoint>,
@@ -137,6 +146,7 @@ impl<'a> Running<'a> {
             seed,
             child,
             name: command_name(&args.command),
+            unseen: (!args.no_artifact).then_some(args.command.as_slice()),
             artifact: None,
             source: None,
             endpoint: None,
@@ -147,7 +157,9 @@ impl<'a> Running<'a> {
     }
 
     /// What the command is about to publish. That nobody can tell is no reason to stop.
-    async fn find_artifact(&mut self, command: &[OsString]) -> Result<(), Problem> {
+    async fn find_artifact(&mut self) -> Result<(), Problem> {
+        let Some(command) = self.unseen.take() else { return Ok(()) };
+        let began = Instant::now();
         let found = tokio::select! {
             found = Artifact::find(self.child.path(), command) => found,
             () = self.signals.interrupted() => return Err(Problem::interrupted()),
@@ -157,7 +169,7 @@ impl<'a> Running<'a> {
                 if let Some(caveat) = artifact.as_ref().and_then(Artifact::caveat) {
                     self.ui.say(&caveat);
                 }
-                self.artifact = artifact;
+                self.artifact = artifact.map(|artifact| (artifact, began.elapsed()));
             }
             Err(why) => self.ui.say(&format!("warning: the phone can't show what will be published: {why}")),
         }
@@ -166,7 +178,7 @@ impl<'a> Running<'a> {
 
     /// Whether it is still what was approved.
     async fn check_artifact(&mut self) -> Result<(), Problem> {
-        let Some(artifact) = &self.artifact else { return Ok(()) };
+        let Some((artifact, _)) = &self.artifact else { return Ok(()) };
         tokio::select! {
             same = artifact.check() => same,
             () = self.signals.interrupted() => Err(Problem::interrupted()),
@@ -176,7 +188,7 @@ impl<'a> Running<'a> {
     /// Asks the phones and gets ready to hand out codes.
     async fn ask(&mut self, mut prepared: Prepared) -> Result<(), Problem> {
         prepared.command = Some(self.name.clone());
-        prepared.artifact = self.artifact.as_ref().map(Artifact::claim);
+        prepared.artifact = self.artifact.as_ref().map(|(artifact, _)| artifact.claim());
         if self.batch.steps > 1 && self.endpoint.is_none() {
             // Before anybody is asked: it may not be possible.
             let endpoint = Endpoint::fresh(self.request.name())?;
@@ -184,7 +196,7 @@ impl<'a> Running<'a> {
             self.endpoint = Some(endpoint);
         }
         let mut answer = prepared.ask(self.batch, self.ui, &mut self.signals).await?;
-        mask_all(self.ui, &answer);
+        mask_all(self.ui, &answer).await;
         let first = answer.first_step();
         let dispenser = self.batch.dispenser(&mut answer, self.seed.target.reuse, self.ui);
         self.given = 0;
@@ -194,25 +206,33 @@ impl<'a> Running<'a> {
 
     /// The first code of an approval, whenever it is valid.
     async fn first_code(&mut self) -> Result<CodeText, Problem> {
-        // Packing again takes its time, of which the code has little once its step is open.
+        if let Some(Source::Asked { answer, first: Some(step), .. }) = &self.source {
+            tell_the_wait(answer, *step, self.ui);
+        }
+        // The wait may be long, so what is published is read at its end: but before the step opens, since then the code has no time for that.
+        let before = self.artifact.as_ref().map_or(Duration::ZERO, |(_, took)| *took + SPARE);
+        self.wait_for_the_first(before).await?;
         self.check_artifact().await?;
-        self.wait_for_the_first().await?;
+        self.wait_for_the_first(Duration::ZERO).await?;
         self.code(false).await
     }
 
-    async fn wait_for_the_first(&mut self) -> Result<(), Problem> {
+    /// Waits until `before` the first step.
+    async fn wait_for_the_first(&mut self, before: Duration) -> Result<(), Problem> {
         let Some(Source::Asked { answer, first, .. }) = &mut self.source else { return Ok(()) };
         // The core lets no approval of a code pass without one.
         let Some(step) = *first else { return Err(Problem::new(Exit::Protocol, "the answer holds no code")) };
-        wait_until_open(answer, step, self.ui, &mut self.signals).await
+        wait_until_open(answer, step, before, &mut self.signals).await
     }
 
-    /// A code; with `another` one of a step that was not used before. It lives for as long as the target wants, or else for as long as it can.
-    async fn code(&mut self, another: bool) -> Result<CodeText, Problem> {
+    /// A code that lives for as long as the target wants, or else for as long as it can; if it is to be `fresh` it was not handed out before, and
+    /// has a life that is worth another run.
+    async fn code(&mut self, fresh: bool) -> Result<CodeText, Problem> {
         let wanted = self.seed.target.min_life();
-        let code = match self.code_that_lives(another, wanted).await {
-            Err(problem) if problem.exit == Exit::Spent && !wanted.is_zero() => {
-                let code = self.code_that_lives(another, Duration::ZERO).await?;
+        let enough = if fresh { wanted.min(WORTH_A_RUN) } else { Duration::ZERO };
+        let code = match self.code_that_lives(fresh, wanted).await {
+            Err(problem) if problem.exit == Exit::Spent && enough < wanted => {
+                let code = self.code_that_lives(fresh, enough).await?;
                 let target = &self.seed.target.name;
                 self.ui.say(&format!("this code is valid for less than the {} s that target {target} wants", wanted.as_secs()));
                 code
@@ -223,15 +243,19 @@ impl<'a> Running<'a> {
         Ok(code)
     }
 
-    async fn code_that_lives(&mut self, another: bool, min_life: Duration) -> Result<CodeText, Problem> {
+    async fn code_that_lives(&mut self, fresh: bool, min_life: Duration) -> Result<CodeText, Problem> {
         match &mut self.source {
-            Some(Source::Asked { answer, dispenser, .. }) => take(dispenser, min_life, another, answer, &mut self.signals).await,
+            Some(Source::Asked { answer, dispenser, .. }) => {
+                // What is longer than a step means: at its beginning.
+                let min_life = min_life.min(dispenser.longest_life());
+                take(dispenser, min_life, fresh, answer, &mut self.signals).await
+            }
             Some(Source::Held(taker)) => {
                 let code = tokio::select! {
-                    code = taker.code(self.request.name(), min_life.max(super::code::HELD_LIFE), another) => code?,
+                    code = taker.code(self.request.name(), min_life.max(super::code::HELD_LIFE), fresh) => code?,
                     () = self.signals.interrupted() => return Err(Problem::interrupted()),
                 };
-                mask(self.ui, &code);
+                mask(self.ui, [&code]).await;
                 Ok(code)
             }
             None => Err(Problem::new(Exit::Spent, "nothing was approved")),
@@ -246,6 +270,8 @@ impl<'a> Running<'a> {
         let outcome = match &ran {
             Ok(Ran { verdict: Verdict::Fine, .. }) => Outcome::Used,
             _ if used => Outcome::Used,
+            // A fresh approval came to nothing; the run before it was of another one.
+            _ if self.given == 0 => Outcome::NotUsed,
             Ok(Ran { verdict: Verdict::WrongCode, .. }) => Outcome::Rejected,
             _ => Outcome::NotUsed,
         };
@@ -275,14 +301,16 @@ impl Release for Running<'_> {
         }
     }
 
-    async fn ask_again(&mut self) -> Result<(), Problem> {
+    async fn ask_again(&mut self) -> Result<CodeText, Problem> {
         let prepared = self.request.prepare(self.ui)?;
+        // The code before this may have been a holder's.
+        self.find_artifact().await?;
         // The phone takes no second request of this pairing while the first one is open.
         let used = self.used_by_next();
         self.report(if used { Outcome::Used } else { Outcome::Rejected }).await;
         self.ask(prepared).await?;
         // Steps that were issued before come first, even if they were not used.
-        self.wait_for_the_first().await
+        self.first_code().await
     }
 
     async fn run(&mut self, code: &CodeText) -> Result<Ran, Problem> {

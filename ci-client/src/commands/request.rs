@@ -89,7 +89,7 @@ impl RequestArgs {
         let seed = config.seed(&self.seed)?.clone();
         let keys = keys::load(self.key.key_file.as_deref())?;
         let phones = keys::phones(&config, keys, self.phone.as_deref())?;
-        let notify = notify::targets(&self.notify, ui)?;
+        let notify = notify::targets(&self.notify, ui);
         Ok(Prepared {
             notify,
             seed,
@@ -164,12 +164,12 @@ fn min_life(wanted: Duration) -> u8 {
 pub(super) async fn take(
     dispenser: &Dispenser,
     min_life: Duration,
-    another: bool,
+    fresh: bool,
     answer: &mut Answer,
     signals: &mut Signals,
 ) -> Result<CodeText, Problem> {
     let taken = async {
-        let taken = if another { dispenser.take_another(min_life).await } else { dispenser.take(min_life).await };
+        let taken = if fresh { dispenser.take_fresh(min_life).await } else { dispenser.take(min_life).await };
         taken.map_err(Problem::from)
     };
     tokio::select! {
@@ -180,22 +180,26 @@ pub(super) async fn take(
 }
 
 /// [`mask`] for all codes of an answer.
-pub(super) fn mask_all(ui: Ui, answer: &Answer) {
+pub(super) async fn mask_all(ui: Ui, answer: &Answer) {
     let codes = answer.approval().map(|approval| approval.codes.as_slice()).unwrap_or_default();
-    codes.iter().for_each(|StepCode(_, code)| mask(ui, code));
+    mask(ui, codes.iter().map(|StepCode(_, code)| code)).await;
 }
 
-/// Waits until the code of `step` is valid.
-///
-/// # Errors
-/// [`Exit::Interrupted`], or [`Exit::TimedOut`] if the time of the code is over.
-pub(super) async fn wait_until_open(answer: &mut Answer, step: u64, ui: Ui, signals: &mut Signals) -> Result<(), Problem> {
+/// Tells for how long a code will be waited for, if that is worth a line.
+pub(super) fn tell_the_wait(answer: &Answer, step: u64, ui: Ui) {
     let left = answer.opens_in(step);
     if left > Duration::from_secs(1) {
         ui.say(&format!("the code is of the next step of time: waiting {} for it to begin", Left(left)));
     }
+}
+
+/// Waits until the code of `step` is valid, or until `before` that.
+///
+/// # Errors
+/// [`Exit::Interrupted`], or [`Exit::TimedOut`] if the time of the code is over.
+pub(super) async fn wait_until_open(answer: &mut Answer, step: u64, before: Duration, signals: &mut Signals) -> Result<(), Problem> {
     tokio::select! {
-        () = answer.wait_until_open(step) => {}
+        () = answer.wait_until_opens_in(step, before) => {}
         () = signals.interrupted() => return Err(Problem::interrupted()),
     }
     if answer.ends_in(step).is_zero() {

@@ -1,6 +1,6 @@
 //! `countersign serve`
 
-use std::ffi::OsString;
+use std::{ffi::OsString, time::Duration};
 
 use clap::Args;
 use countersign_core::request::Outcome;
@@ -20,12 +20,13 @@ use crate::{
 
 /// Asks for codes and gives them to whatever fetches a secret URL on this machine
 ///
-/// Each GET gives one fresh code, alone, with status 200; if need be it waits for the next step of time. Everything else has another status and no
-/// body: 410 when no code is left. The URL is in the command's COUNTERSIGN_URL; without a command it is printed, and served until the time
-/// of the codes is over.
+/// Each GET gives one code that was not handed out before, alone, with status 200; if need be it waits for the next step of time. Everything else
+/// has another status and no body: 410 when no code is left. The URL is in the command's COUNTERSIGN_URL; without a command it is printed, and
+/// served until the time of the codes is over.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  countersign serve npm --codes 3 -- sh -c 'npm publish --otp=\"$(curl -fsS --noproxy \"*\" \"$COUNTERSIGN_URL\")\"'"
+    after_help = "Example:\n  countersign serve npm --codes 3 -- sh -c '\n    otp=$(curl -fsS --noproxy \"*\" \"$COUNTERSIGN_URL\") && \
+                  NPM_CONFIG_OTP=$otp npm publish'"
 )]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
@@ -54,11 +55,18 @@ pub(crate) async fn run(args: ServeArgs, ui: Ui) -> Result<u8, Problem> {
     } else {
         Some(Child::without_code(&args.command)?)
     };
-    let endpoint = HttpEndpoint::bind(args.port, args.min_life.into()).await?;
+    let endpoint = HttpEndpoint::bind(args.port, args.min_life.into(), ui).await?;
     let mut signals = listen()?;
     let mut answer = prepared.ask(batch, ui, &mut signals).await?;
-    mask_all(ui, &answer);
+    mask_all(ui, &answer).await;
     let dispenser = batch.dispenser(&mut answer, reuse, ui);
+    // How long a step lasts is only known now.
+    let longest = dispenser.longest_life();
+    if Duration::from(args.min_life) > longest {
+        answer.report(Outcome::NotUsed).await;
+        return Err(Problem::config(format!("no code of {} lives as long as --min-life says", args.request.name()))
+            .hint(format!("give --min-life {}s or less; no code was handed out", longest.as_secs())));
+    }
     let result = if let Some(mut child) = child {
         child.set_others([(URL_VARIABLE, OsString::from(endpoint.url()))]);
         let meanwhile = async {

@@ -361,7 +361,7 @@ impl Setup {
         let config = self.places.config()?;
         let asked = self.args.seed.as_ref().and_then(|name| config.seeds.get_key_value(name));
         let seed = asked.or_else(|| config.seeds.first_key_value());
-        let (name, target) = seed.map_or(("SEED", ""), |(name, seed)| (name, seed.target.name.as_str()));
+        let (name, target) = seed.map_or(("SEED", None), |(name, seed)| (name, Some(&*seed.target)));
         let ci = match self.args.ci.or_else(|| self.places.ci()) {
             Some(ci) => ci,
             None => {

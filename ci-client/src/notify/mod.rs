@@ -35,14 +35,19 @@ const MAX_FILE: usize = 32 * 1024;
 /// That a URL is on the command line is said once.
 static WARNED: AtomicBool = AtomicBool::new(false);
 
-/// Reads the targets: `--notify URL`, `--notify @FILE`, and `COUNTERSIGN_NOTIFY`. Problems never repeat a URL.
-pub(crate) fn targets(arguments: &[String], ui: Ui) -> Result<Vec<Target>, Problem> {
-    let mut targets = Vec::new();
+/// Reads the targets: `--notify URL`, `--notify @FILE`, and `COUNTERSIGN_NOTIFY`. What can't be used is told and left out: a release does not wait for
+/// a chat. Nothing that is said repeats a URL.
+pub(crate) fn targets(arguments: &[String], ui: Ui) -> Vec<Target> {
+    let (mut targets, mut problems) = (Vec::new(), Vec::new());
+    let mut add = |origin: &str, list: Result<String, Problem>| match list {
+        Ok(list) => parse_list(origin, &list, &mut targets, &mut problems),
+        Err(problem) => problems.push(problem),
+    };
     for argument in arguments {
         if let Some(path) = argument.strip_prefix('@') {
-            targets.extend(parse_list(&format!("--notify @{path}"), &read(Path::new(path))?)?);
+            add(&format!("--notify @{path}"), read(Path::new(path)));
         } else {
-            targets.extend(parse_list("--notify", argument)?);
+            add("--notify", Ok(argument.clone()));
             if WARNED.swap(true, Ordering::Relaxed) {
                 continue;
             }
@@ -51,13 +56,20 @@ pub(crate) fn targets(arguments: &[String], ui: Ui) -> Result<Vec<Target>, Probl
         }
     }
     if let Some(list) = std::env::var_os(NOTIFY_VARIABLE) {
-        let list = list.to_str().ok_or_else(|| Problem::config(format!("{NOTIFY_VARIABLE} is not UTF-8 text")))?;
-        targets.extend(parse_list(NOTIFY_VARIABLE, list)?);
+        add(NOTIFY_VARIABLE, list.into_string().map_err(|_| Problem::config(format!("{NOTIFY_VARIABLE} is not UTF-8 text"))));
     }
     if targets.len() > MAX_TARGETS {
-        return Err(Problem::config(format!("{} URLs to notify are too many", targets.len())).hint(format!("at most {MAX_TARGETS}")));
+        problems.push(
+            Problem::config(format!("{} URLs to notify are too many", targets.len()))
+                .hint(format!("the first {MAX_TARGETS} are told; leave out the others")),
+        );
+        targets.truncate(MAX_TARGETS);
     }
-    Ok(targets)
+    for problem in problems {
+        ui.say(&format!("warning: {}; the request goes on without", problem.message));
+        problem.hint.iter().for_each(|hint| ui.hint(hint));
+    }
+    targets
 }
 
 fn read(path: &Path) -> Result<String, Problem> {
@@ -67,15 +79,16 @@ fn read(path: &Path) -> Result<String, Problem> {
     text.ok_or_else(|| Problem::config(format!("{} is no list of URLs: too long, or not UTF-8 text", path.display())))
 }
 
-fn parse_list(origin: &str, list: &str) -> Result<Vec<Target>, Problem> {
-    let each = list.split_whitespace().enumerate();
-    each.map(|(index, url)| {
-        url.parse::<Target>().map_err(|why| {
-            Problem::config(format!("{origin}, URL {}: {why}", index + 1))
-                .hint("write https://... or slack+https://..., mattermost+, discord+, hookshot+, ntfy+ or json+ before it")
-        })
-    })
-    .collect()
+fn parse_list(origin: &str, list: &str, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) {
+    for (index, url) in list.split_whitespace().enumerate() {
+        match url.parse::<Target>() {
+            Ok(target) => targets.push(target),
+            Err(why) => problems.push(
+                Problem::config(format!("{origin}, URL {}: {why}", index + 1))
+                    .hint("write https://... or slack+https://..., mattermost+, discord+, hookshot+, ntfy+ or json+ before it"),
+            ),
+        }
+    }
 }
 
 /// Sends messages and collects what went wrong.
@@ -122,17 +135,25 @@ impl Notifier {
 mod tests {
     use super::*;
 
+    fn parse(list: &str) -> (Vec<Target>, Vec<Problem>) {
+        let (mut targets, mut problems) = (Vec::new(), Vec::new());
+        parse_list("X", list, &mut targets, &mut problems);
+        (targets, problems)
+    }
+
     #[test]
-    fn problems_do_not_repeat_urls() {
+    fn problems_do_not_repeat_urls_and_stop_no_other() {
         for bad in ["http://chat.example/s3cret", "ftp://s3cret", "s3cret", "https://user:s3cret@chat.example/", "nope+https://a/s3cret"] {
-            let problem = parse_list("X", &format!("https://chat.example/ok {bad}")).unwrap_err();
+            let (targets, problems) = parse(&format!("https://chat.example/ok {bad} https://chat.example/too"));
+            let [problem] = &problems[..] else { panic!("{problems:?}") };
             assert!(problem.message.starts_with("X, URL 2: ") && !problem.message.contains("s3cret"), "{}", problem.message);
+            assert_eq!(targets.len(), 2);
         }
     }
 
     #[test]
     fn lists_are_separated_by_white_space() {
-        assert_eq!(parse_list("X", " https://a.example/b\n\tntfy+https://c.example/d \n").unwrap().len(), 2);
-        assert!(parse_list("X", "").unwrap().is_empty());
+        assert_eq!(parse(" https://a.example/b\n\tntfy+https://c.example/d \n").0.len(), 2);
+        assert_eq!(parse(""), (vec![], vec![]));
     }
 }

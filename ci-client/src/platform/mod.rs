@@ -42,6 +42,11 @@ impl Platform {
     }
 }
 
+/// Whether this value of the variable `CI` says that nobody sits at a terminal.
+pub(crate) fn is_ci(value: Option<&std::ffi::OsStr>) -> bool {
+    value.is_some_and(|value| !["", "0", "false"].iter().any(|no| value == *no))
+}
+
 /// A variable of this process, if it is text.
 pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()

@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::targets::Profile;
+
 /// A CI that needs lines of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ci {
@@ -47,15 +49,15 @@ impl Ci {
         }
     }
 
-    /// The lines to paste.
-    pub(crate) fn lines(self, seed: &str, target: &str) -> String {
+    /// The lines to paste, for a seed of this target if it is known.
+    pub(crate) fn lines(self, seed: &str, target: Option<&Profile>) -> String {
         let template = match self {
             Self::GitHub => include_str!("lines/github.yml"),
             Self::GitLab => include_str!("lines/gitlab.yml"),
             Self::Circle => include_str!("lines/circleci.yml"),
             Self::Other => include_str!("lines/other.txt"),
         };
-        template.replace("{seed}", seed).replace("{command}", command(target))
+        template.replace("{seed}", seed).replace("{command}", target.map_or(ANY, command))
     }
 
     /// Where a human puts the key.
@@ -80,21 +82,48 @@ fn host(remote: &str) -> &str {
     }
 }
 
-/// What a release runs, as an example.
-fn command(target: &str) -> &'static str {
-    match target {
+/// The code is in this variable for any target.
+const ANY: &str = "sh -c 'your-tool --otp \"$COUNTERSIGN_CODE\"'";
+
+/// What a release runs, as an example that `exec` takes: where the code is an argument, it is no shell.
+fn command(target: &Profile) -> &'static str {
+    match target.name.as_str() {
         "npm" => "npm publish",
         "pnpm" => "pnpm publish --no-git-checks",
+        "yarn" => "yarn publish --non-interactive",
+        "yarn-berry" => "yarn npm publish",
+        "lerna" => "npx lerna publish from-package --yes",
+        "changesets" => "npx changeset publish",
+        "semantic-release" => "npx semantic-release",
         "gem" => "gem push pkg/*.gem",
         "hex" => "mix hex.publish --yes",
-        // The code is in this variable for any target.
-        _ => "sh -c 'your-tool --otp \"$COUNTERSIGN_CODE\"'",
+        "aws" => "aws sts get-session-token --serial-number \"$MFA_SERIAL\"",
+        "steam" => {
+            "sh -c 'steamcmd +set_steam_guard_code \"$STEAM_GUARD_CODE\" +login \"$STEAM_USER\" \"$STEAM_PASS\" +run_app_build build.vdf +quit'"
+        }
+        // It gets the code as its target says.
+        _ if !target.env.is_empty() || !target.args.is_empty() || target.stdin.is_some() => "your-tool",
+        _ => ANY,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::{child::check_shell, targets::Targets};
+
+    /// Those of the program, and own ones that take the code in each way.
+    fn targets() -> Vec<Arc<Profile>> {
+        let mut all: Vec<_> = Targets::builtin().iter().cloned().collect();
+        for (name, inherits) in [("own-env", "npm"), ("own-args", "yarn"), ("own-variable", "generic")] {
+            let mut own = Profile::clone(&Targets::builtin().find(inherits).unwrap());
+            own.name = name.to_owned();
+            all.push(own.into());
+        }
+        all
+    }
 
     #[test]
     fn files_come_before_the_remote() {
@@ -123,22 +152,32 @@ mod tests {
     #[test]
     fn every_ci_has_its_lines() {
         for ci in Ci::ALL {
-            for target in ["npm", "pnpm", "gem", "hex", "generic"] {
-                let lines = ci.lines("release", target);
-                assert!(lines.contains(&format!("countersign exec release -- {}", command(target))), "{lines}");
+            for target in targets() {
+                let lines = ci.lines("release", Some(&target));
+                assert!(lines.contains(&format!("countersign exec release -- {}", command(&target))), "{lines}");
                 assert!(lines.contains("COUNTERSIGN_KEY") && !lines.contains("{seed}") && !lines.contains("{command}"), "{lines}");
             }
         }
     }
 
+    /// `exec` takes what is printed here, for every target.
+    #[test]
+    fn no_command_swallows_its_code() {
+        for target in targets() {
+            let program = command(&target).split(' ').next().unwrap();
+            check_shell(program.as_ref(), &target, &target.delivery(&[])).unwrap();
+            assert!(command(&target) != "your-tool" || target.name.starts_with("own-"), "{} has no example", target.name);
+        }
+    }
+
     #[test]
     fn the_command_survives_yaml() {
-        for target in ["npm", "generic"] {
-            let expected = format!("countersign exec release -- {}", command(target));
+        for target in targets() {
+            let expected = format!("countersign exec release -- {}", command(&target));
             for (ci, path) in
-                [(Ci::GitHub, &["0", "run"][..]), (Ci::GitLab, &["publish", "script", "0"]), (Ci::Circle, &["0", "run", "command"])]
+                [(Ci::GitHub, &["0", "run"][..]), (Ci::GitLab, &["publish", "script", "1"]), (Ci::Circle, &["0", "run", "command"])]
             {
-                let lines = ci.lines("release", target);
+                let lines = ci.lines("release", Some(&target));
                 let document = yaml_rust2::YamlLoader::load_from_str(&lines).unwrap().remove(0);
                 let script = path.iter().fold(&document, |at, key| key.parse::<usize>().map_or_else(|_| &at[*key], |index| &at[index]));
                 assert_eq!(script.as_str().unwrap().trim_end(), expected, "{lines}");

@@ -103,7 +103,7 @@ mod tests {
             .map(|profile| profile.name.as_str())
             .filter(|name| example.contains(&format!("[target.{name}]")))
             .collect();
-        assert_eq!(own, ["esigner", "lerna-from-git"]);
+        assert_eq!(own, ["esigner", "lerna-from-package"]);
         let text = explain(&config.targets.find("esigner").unwrap()).join("\n");
         for field in ["ESIGNER_OTP", "--totp={code}", "15 s at least", "exit code 3", "(?i)otp is invalid"] {
             assert!(text.contains(field), "{field}: {text}");

@@ -1,6 +1,9 @@
 //! A relay and a phone in threads, and the program with its standard error read line by line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub, dead_code, reason = "test support")]
 
+#[cfg(unix)]
+pub mod codes;
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
@@ -257,7 +260,19 @@ impl Program {
 
     pub fn start_in(folder: &Path, arguments: &[&str], stdin: &str, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments);
+        Self::start_as(command, folder, stdin, environment)
+    }
+
+    /// By a line of the shell, in which `"$0" "$@"` is the program with its arguments.
+    pub fn start_by(line: &str, folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", line, env!("CARGO_BIN_EXE_countersign")]).args(arguments);
+        Self::start_as(command, folder, "", environment)
+    }
+
+    fn start_as(mut command: Command, folder: &Path, stdin: &str, environment: &[(&str, &str)]) -> Self {
+        command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let own = ["KEY", "KEY_FILE", "CONFIG", "NOTIFY", "SOCKET", "TOKEN"].map(|name| format!("COUNTERSIGN_{name}"));
         for name in own.iter().map(String::as_str).chain(PLATFORM_VARIABLES.iter().copied()) {
             command.env_remove(name);
@@ -275,6 +290,16 @@ impl Program {
 
     pub fn type_line(&mut self, line: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// The next line of standard output, byte by byte: what comes after it stays there.
+    pub fn first_line(&mut self) -> String {
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        let stdout = self.child.stdout.as_mut().unwrap();
+        while !line.ends_with(b"\n") && stdout.read(&mut byte).unwrap() == 1 {
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).unwrap()
     }
 
     /// The rest of the first line on standard error that starts with this.

@@ -1,7 +1,7 @@
 //! `aws sts get-session-token`
 
 use crate::{
-    job::{Job, assert_no_code},
+    job::{Job, assert_fresh, assert_no_code},
     project::Project,
     server::Server,
     tools,
@@ -21,5 +21,6 @@ fn aws_gives_a_session() {
     let came = server.record();
     assert_eq!((came.len(), came[0].verdict.as_str()), (1, "ok"), "{came:?}");
     assert_eq!(came[0].what, "GetSessionToken arn:aws:iam::123456789012:mfa/alice");
+    assert_fresh(&came);
     assert_no_code(&ended, &came);
 }

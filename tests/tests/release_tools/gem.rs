@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::{
-    job::{Job, assert_no_code},
+    job::{Job, assert_fresh, assert_no_code},
     project::Project,
     server::Server,
 };
@@ -42,6 +42,7 @@ fn gem_pushes() {
     let came = server.record();
     assert_eq!((came.len(), came[0].verdict.as_str()), (1, "ok"), "{came:?}");
     assert!(came[0].what.starts_with("widget 1.0.0 "), "{came:?}");
+    assert_fresh(&came);
     assert_no_code(&ended, &came);
 }
 

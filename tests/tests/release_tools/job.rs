@@ -34,6 +34,16 @@ impl Job {
         Self { setting }
     }
 
+    /// Makes the seed's target another one than `old`: that of this table, `[target.NAME]` first.
+    pub(crate) fn retarget(&self, old: &str, table: &str) {
+        let file = self.setting.laptop.path().join("countersign.toml");
+        let config = std::fs::read_to_string(&file).unwrap();
+        let name = table.split(']').next().unwrap().strip_prefix("[target.").unwrap();
+        let changed = config.replace(&format!("target = {old:?}"), &format!("target = {name:?}"));
+        assert_ne!(config, changed);
+        std::fs::write(&file, format!("{changed}\n{table}")).unwrap();
+    }
+
     /// Starts `countersign exec` in the project with further options, and a command.
     pub(crate) fn start(&self, project: &Project, options: &[&str], variables: &[(&str, &str)], command: &[&str]) -> Running {
         let mut exec = self.setting.command(&[&["exec", SEED], options, &["--"], command].concat());
@@ -81,8 +91,15 @@ pub(crate) fn assert_published(ended: &Ended, server: &mut Server) {
     let came = server.record();
     assert_eq!(ended.code(), 0, "{ended:?} {came:?}");
     assert_eq!((came.len(), came[0].what.as_str(), came[0].verdict.as_str()), (1, "widget", "ok"), "{came:?}");
+    assert_fresh(&came);
     assert_eq!(server.versions("widget"), ["1.0.0"]);
     assert_no_code(ended, &came);
+}
+
+/// Every code that came was of the step of that moment, or of the one before: it was handed out with time left, and tools are not instant.
+#[track_caller]
+pub(crate) fn assert_fresh(came: &[Came]) {
+    assert!(came.iter().all(|came| matches!(came.age, Some(0 | 1))), "{came:?}");
 }
 
 /// The log of a job holds none of the codes that a server saw.

@@ -2,9 +2,6 @@
 //!
 //! `tests/run` installs the tools, pinned, into `target/tools`; without them these tests fail and say so. Every wait in here ends with
 //! [`PATIENCE`](countersign_tests::process::PATIENCE).
-//!
-//! To come with many codes for one approval and with commands that are run again: ten packages, a registry that refuses twice, a code that expires during the
-//! upload and is followed by another (`npm.rs` has what happens without).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod aws;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::json;
 
 use crate::{
-    job::{Job, SHORT_STEPS, assert_no_code},
+    job::{Job, SHORT_STEPS, assert_fresh, assert_no_code},
     project::Project,
     server::Server,
     tools,
@@ -92,6 +92,7 @@ fn a_registry_that_refuses_twice_gets_codes_of_other_steps() {
     assert_eq!(ended.code(), 0, "{ended:?} {came:?}");
     assert_eq!(came.iter().map(|came| came.verdict.as_str()).collect::<Vec<_>>(), ["wrong", "wrong", "ok"], "{came:?}");
     assert_eq!(came.iter().map(|came| &came.code).collect::<HashSet<_>>().len(), 3, "{came:?}");
+    assert_fresh(&came);
     assert_eq!(server.versions("widget"), ["1.0.0"]);
     assert_no_code(&ended, &came);
 }

@@ -51,7 +51,7 @@ fn release_with_plugin(job: &Job, server: &Server) -> (Project, Running) {
 
 #[test]
 fn semantic_release_publishes_what_it_tags() {
-    let (job, mut server) = (Job::new("npm"), Server::npm());
+    let (job, mut server) = (Job::new("semantic-release"), Server::npm());
     let (project, url) = package(&server, &json!(["@semantic-release/commit-analyzer", "@semantic-release/npm"]));
     let ended = with_arguments(&server, &url, |variables, command| job.approved(&project, &[], variables, command));
     assert_published(&ended, &mut server);

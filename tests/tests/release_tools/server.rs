@@ -24,6 +24,8 @@ pub(crate) struct Came {
     pub(crate) what: String,
     /// The code that came with it; empty if none did.
     pub(crate) code: String,
+    /// How many steps ago its own step was.
+    pub(crate) age: Option<i64>,
     /// `ok`, `missing`, `wrong` or `limited`.
     pub(crate) verdict: String,
     /// Why.
@@ -86,8 +88,13 @@ impl Server {
     pub(crate) fn record(&mut self) -> Vec<Came> {
         let answer = self.tell(&json!({}));
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let came =
-            |it: &Value| Came { what: text(&it["what"]), code: text(&it["code"]), verdict: text(&it["verdict"]), why: text(&it["why"]) };
+        let came = |it: &Value| Came {
+            what: text(&it["what"]),
+            code: text(&it["code"]),
+            age: it["age"].as_i64(),
+            verdict: text(&it["verdict"]),
+            why: text(&it["why"]),
+        };
         answer["record"].as_array().unwrap().iter().map(came).collect()
     }
 

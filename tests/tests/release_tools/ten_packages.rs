@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    job::{Job, SHORT_STEPS},
+    job::{Job, SHORT_STEPS, assert_fresh, assert_no_code},
     project::Project,
     server::Server,
 };
@@ -37,5 +37,6 @@ fn ten_packages_are_published_with_one_approval() {
         assert_eq!(*name, came.what);
         assert_eq!(server.versions(name), ["1.0.0"]);
     }
-    crate::job::assert_no_code(&ended, &came);
+    assert_fresh(&came);
+    assert_no_code(&ended, &came);
 }

@@ -67,16 +67,30 @@ impl Starting {
             Said::Ready => Ok(starting),
             Said::Taken => Err(Problem::new(Exit::InUse, format!("there is a holder for {} already; nobody was asked", starting.key.seed))
                 .hint("use it (`countersign code`), end it (`countersign close`), or give --replace")),
-            Said::Failed { message, hint } => Err(match hint {
-                Some(hint) => Problem::config(message).hint(hint),
-                None => Problem::config(message),
-            }),
+            Said::Failed { message, hint } => Err(failed_there(message, hint)),
             _ => Err(starting.odd()),
         }
     }
 
-    /// Gives it the codes and lets it live on; its process id. `now` is the moment that the pool's times refer to.
-    pub(crate) async fn hand_over(mut self, pool: Pool, reuse: bool, now: u64) -> Result<u32, Problem> {
+    /// Gives it the codes and lets it live on; its process id. `now` is the moment that the pool's times refer to. When `interrupt` ends first, the
+    /// holder is killed.
+    pub(crate) async fn hand_over(
+        mut self,
+        pool: Pool,
+        reuse: bool,
+        now: u64,
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<u32, Problem> {
+        let interrupted = tokio::select! {
+            given = self.give(pool, reuse, now) => return given,
+            () = interrupt => Problem::interrupted(),
+        };
+        // It may have been told already to live on. It can only have ended in between.
+        let _ = self.child.start_kill();
+        Err(interrupted)
+    }
+
+    async fn give(&mut self, pool: Pool, reuse: bool, now: u64) -> Result<u32, Problem> {
         let codes = Codes::new(pool, reuse, now);
         let line = wire::line_within(&codes, MAX_CODES_LINE);
         drop(codes);
@@ -85,7 +99,7 @@ impl Starting {
         }
         match self.exchange(&[KEEP, b"\n"].concat()).await? {
             Said::Kept => Ok(self.child.id().unwrap_or(0)),
-            Said::Failed { message, .. } => Err(Problem::config(message)),
+            Said::Failed { message, hint } => Err(failed_there(message, hint)),
             _ => Err(self.odd()),
         }
     }
@@ -104,6 +118,15 @@ impl Starting {
     fn odd(&self) -> Problem {
         Problem::config(format!("the holder for {} ended, or does not answer", self.key.seed))
             .hint("run this again; nothing is left of it, and no code was handed out")
+    }
+}
+
+/// What a holder says that it could not do.
+fn failed_there(message: String, hint: Option<String>) -> Problem {
+    let problem = Problem::config(message);
+    match hint {
+        Some(hint) => problem.hint(hint),
+        None => problem,
     }
 }
 

@@ -1,0 +1,94 @@
+//! What a machine may do to a job: full disks, closed streams, files that others may write.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+mod common;
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use common::{End, Program, Reply, World, codes::is_code};
+use countersign_core::phone::HistoryOutcome;
+
+/// No file may have more than nothing in it, as on a disk that is full.
+const FULL: &str = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"";
+
+fn start(world: &World, line: &str, arguments: &[&str]) -> Program {
+    Program::start_by(line, world.folder.path(), arguments, &[("XDG_RUNTIME_DIR", world.folder.path().to_str().unwrap())])
+}
+
+fn approved(world: &World, mut program: Program) -> End {
+    world.phone.reply(Reply::Approve(program.number()));
+    program.end()
+}
+
+#[test]
+fn a_full_standard_output_is_told_and_the_code_is_not_in_the_log() {
+    if !std::path::Path::new("/dev/full").exists() {
+        return;
+    }
+    let world = World::enrolled();
+    let end = approved(&world, start(&world, "exec \"$0\" \"$@\" > /dev/full", &["code", "npm", "--key-file", "ci.key"]));
+    assert_eq!((end.code, end.stdout.as_str()), (Some(207), ""), "{}", end.stderr);
+    assert!(end.stderr.contains("countersign: cannot write to standard output: "), "{}", end.stderr);
+    assert!(end.stderr.contains("hint: this code is lost, it is not handed out again"), "{}", end.stderr);
+    assert!(!end.stderr.split(|c: char| !c.is_ascii_alphanumeric()).any(is_code), "{}", end.stderr);
+    world.phone.wait_for(HistoryOutcome::NotUsed);
+}
+
+#[test]
+fn a_full_disk_is_told_before_anybody_is_asked() {
+    let world = World::enrolled();
+    let config = fs::read(world.config()).unwrap();
+    for arguments in
+        [&["approve", "npm", "--key-file", "ci.key"][..], &["renew", "--key-file", "ci.key"], &["enroll", "other", "--key-file", "ci.key"]]
+    {
+        let end = start(&world, FULL, arguments).end();
+        assert_eq!((end.code, end.stdout.as_str()), (Some(207), ""), "{arguments:?} {}", end.stderr);
+        assert!(end.stderr.contains("countersign: cannot "), "{arguments:?} {}", end.stderr);
+        assert!(!end.stderr.contains("asking"), "{arguments:?} {}", end.stderr);
+    }
+    assert_eq!(fs::read(world.config()).unwrap(), config);
+    // A code needs no disk.
+    let end = approved(&world, start(&world, FULL, &["exec", "npm", "--key-file", "ci.key", "--", "true"]));
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+}
+
+#[test]
+fn a_closed_standard_input_holds_up_nothing() {
+    let world = World::enrolled();
+    const CLOSED: &str = "exec \"$0\" \"$@\" <&-";
+    let end = start(&world, CLOSED, &["enroll", "other", "--uri-stdin", "--key-file", "ci.key"]).end();
+    assert_eq!(end.code, Some(207), "{}", end.stderr);
+    assert!(end.stderr.contains("hint: ") && !end.stderr.contains("asking"), "{}", end.stderr);
+    // The command reads nothing, at once.
+    let exec = ["exec", "npm", "--key-file", "ci.key", "--", "sh", "-c", "cat; exit 3"];
+    let end = approved(&world, start(&world, CLOSED, &exec));
+    assert_eq!((end.code, end.stdout.as_str()), (Some(3), ""), "{}", end.stderr);
+    let end = start(&world, "exec \"$0\" \"$@\" >&-", &["code", "npm", "--key-file", "ci.key"]).end();
+    assert_eq!(end.code, Some(207), "{}", end.stderr);
+    assert!(end.stderr.contains("standard output is closed or /dev/null") && !end.stderr.contains("asking"), "{}", end.stderr);
+}
+
+#[test]
+fn a_configuration_that_others_may_write_is_refused() {
+    let world = World::enrolled();
+    let set = |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let folder = fs::metadata(world.folder.path()).unwrap().permissions().mode() & 0o7777;
+    let told = |place: &std::path::Path| {
+        let place = place.canonicalize().unwrap().display().to_string();
+        for arguments in [&["code", "npm", "--key-file", "ci.key"][..], &["seeds"], &["exec", "npm", "--key-file", "ci.key", "--", "true"]]
+        {
+            let end = world.start(arguments, "").end();
+            assert_eq!((end.code, end.stdout.as_str()), (Some(207), ""), "{}", end.stderr);
+            assert!(end.stderr.starts_with(&format!("countersign: others on this machine may write {place} (mode ")), "{}", end.stderr);
+            assert!(end.stderr.ends_with(&format!("\nhint: if nobody has changed it: chmod go-w {place}")), "{}", end.stderr);
+        }
+    };
+    set(&world.config(), 0o646);
+    told(&world.config());
+    set(&world.config(), 0o644);
+    set(world.folder.path(), 0o777);
+    told(world.folder.path());
+    set(world.folder.path(), folder);
+    assert_eq!(world.start(&["seeds"], "").end().code, Some(0));
+}
