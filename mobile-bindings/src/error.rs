@@ -48,6 +48,7 @@ impl From<PhoneError> for AuthenticatorError {
         match error {
             PhoneError::NotSaved(_) => Self::Storage(text),
             PhoneError::StateUnreadable => Self::SetUp(format!("{text}. Restore both from the same backup, or set this phone up anew")),
+            PhoneError::StateLater => Self::SetUp(text),
             PhoneError::NoSuchRequest | PhoneError::NoSuchPairing | PhoneError::NoSuchSeed => Self::Gone(text),
             PhoneError::WrongNumber => Self::WrongNumber(text),
             PhoneError::NotAllowed => Self::NotAllowed(text),
