@@ -105,7 +105,7 @@ fn mark_complete(storage: &dyn Storage) {
 
 /// Nothing that is there may be lost: neither a phone nor what is left of one.
 fn check_free(around: &Around) -> Result<(), AuthenticatorError> {
-    let has_root = around.keychain.load(DEVICE.to_owned())?.is_some();
+    let has_root = around.keychain.load(DEVICE.to_owned())?.map(Zeroizing::new).is_some();
     let has_parts = !load_parts(&*around.storage)?.is_empty();
     Err(AuthenticatorError::SetUp(match (has_root, has_parts) {
         (true, true) => "this phone is set up already; open it instead".into(),

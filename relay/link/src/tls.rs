@@ -69,3 +69,13 @@ pub async fn connect_tls(stream: TcpStream, host: &str) -> io::Result<impl Async
         other => io::Error::other(other),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_are_read_once() {
+        assert!(Arc::ptr_eq(&system_roots(), &system_roots()));
+    }
+}

@@ -30,7 +30,7 @@ public struct Phone: Sendable {
 
     /// Seals the seed of a picture; gives the text for `countersign.toml`.
     public func enroll(picture: Data) async throws -> [String] {
-        let seeds = try SeedImport.fromPicture(picture: picture)
+        let seeds = try await SeedImport.fromPicture(picture: picture)
         let usable = try seeds.entries().filter { $0.problem == nil }.map(\.index)
         return try await authenticator.enroll(seeds: seeds, indices: usable, recipients: []).map(\.sealed)
     }
