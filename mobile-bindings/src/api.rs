@@ -13,10 +13,11 @@ use zeroize::Zeroizing;
 use crate::{
     AuthenticatorError, Connection, Enrolled, HistoryEntry, Identity, Keychain, Observer, Pairing, PairingUi, PendingRequest, PushTarget,
     Seed, SeedImport, Storage,
-    engine::{Around, Engine},
+    engine::Engine,
     net::Network,
     pair,
     records::id_text,
+    set_up::Around,
     shell::{Running, Shell, broken},
 };
 

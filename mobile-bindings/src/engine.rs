@@ -1,6 +1,6 @@
 //! The phone behind its lock: every call takes the lock, lets `countersign_core` work, puts what is to be sent in the connections' queues, and lets go.
 //!
-//! The lock is never held over an await or a call of [`Keychain`] or [`Observer`]. The one foreign call under it is [`Storage::save`], which the core
+//! The lock is never held over an await or a call of [`Keychain`] or `Observer`. The one foreign call under it is [`Storage::save`], which the core
 //! makes inside its own methods: what must be on disk before something leaves can't be overtaken.
 
 use std::{
@@ -10,9 +10,8 @@ use std::{
 };
 
 use countersign_core::{
-    keys::{DeviceRoot, PairingId, UnlockRoot},
-    pairing::PhoneIdentity,
-    phone::{Context, Decision, NotSaved, Part, Parts, Phone, PhoneError, PhoneEvent, PhoneOutput, PushAddress, Restored, Store},
+    keys::{PairingId, UnlockRoot},
+    phone::{Context, Decision, NotSaved, Part, Phone, PhoneError, PhoneEvent, PhoneOutput, PushAddress, Store},
     relay::{ErrorCode, Nonce, RelayUrl},
     request::RequestId,
     seed::SealedSeed,
@@ -24,19 +23,14 @@ use tokio::sync::{Notify, mpsc::UnboundedSender, watch};
 use zeroize::Zeroizing;
 
 use crate::{
-    Attention, AuthenticatorError, Enrolled, Event, Keychain, LinkState, LostPart, Observer, SeedImport, Storage, backup,
+    Attention, AuthenticatorError, Enrolled, Event, Keychain, LinkState, LostPart, SeedImport, Storage, backup,
     net::{self, Dial},
     records::id_text,
+    set_up::{Around, UNLOCK, protect},
     teller::Teller,
     view::{self, View},
 };
 
-/// The ordinary secret in the keychain.
-const DEVICE: &str = "device-root";
-/// The one that the person unlocks.
-const UNLOCK: &str = "unlock-root";
-/// A blob that is saved last of all, when a phone has been set up: without it, what is there is an attempt that was not finished.
-const COMPLETE: &str = "complete";
 /// How long a relay may be silent before the phone asks whether it is there, if the app says nothing else. It pings every 30 s by itself, which keeps the entries
 /// of every carrier's NAT alive; 55 s and the 20 s for an answer find out a dead connection in 75 s.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(55);
@@ -67,15 +61,8 @@ struct Inner {
     teller: Teller,
 }
 
-/// What an app brings.
-pub(crate) struct Around {
-    pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) keychain: Arc<dyn Keychain>,
-    pub(crate) observer: Arc<dyn Observer>,
-}
-
 /// [`Storage`] as the core wants it.
-struct Saving<'a>(&'a dyn Storage);
+pub(crate) struct Saving<'a>(pub(crate) &'a dyn Storage);
 
 impl Store for Saving<'_> {
     fn save(&mut self, part: &str, sealed: &[u8]) -> Result<(), NotSaved> {
@@ -83,111 +70,9 @@ impl Store for Saving<'_> {
     }
 }
 
-fn load_parts(storage: &dyn Storage) -> Result<Parts, AuthenticatorError> {
-    let mut parts = Parts::new();
-    for part in Part::ALL {
-        if let Some(bytes) = storage.load(part.name().to_owned())? {
-            parts.insert(part.name().to_owned(), bytes);
-        }
-    }
-    Ok(parts)
-}
-
-/// Whether a phone was set up here to the end, as far as the storage tells.
-fn is_complete(storage: &dyn Storage) -> Result<bool, AuthenticatorError> {
-    Ok(storage.load(COMPLETE.to_owned())?.is_some())
-}
-
-fn mark_complete(storage: &dyn Storage) {
-    // If it can't be saved now, `open` does it.
-    let _ = storage.save(COMPLETE.to_owned(), vec![1]);
-}
-
-/// Nothing that is there may be lost: neither a phone nor what is left of one.
-fn check_free(around: &Around) -> Result<(), AuthenticatorError> {
-    let has_root = around.keychain.load(DEVICE.to_owned())?.map(Zeroizing::new).is_some();
-    let has_parts = !load_parts(&*around.storage)?.is_empty();
-    Err(AuthenticatorError::SetUp(match (has_root, has_parts) {
-        (true, true) => "this phone is set up already; open it instead".into(),
-        (true, false) => {
-            "this phone's keys are there, but nothing else: bring its files back, or have the app erase the keys to begin anew".into()
-        }
-        (false, _) if is_complete(&*around.storage)? => format!("{ROOT_MISSING}, or have the app erase what is left to begin anew"),
-        // An attempt that was not finished may be repeated.
-        (false, _) => return Ok(()),
-    }))
-}
-
-const ROOT_MISSING: &str = "this phone's files are there, but its device key is missing: bring the key back";
-
-async fn protect(keychain: &dyn Keychain, unlock: &UnlockRoot) -> Result<(), AuthenticatorError> {
-    // The keychain is where it lives.
-    let root = unlock.expose().to_vec();
-    Ok(keychain.protect(UNLOCK.to_owned(), root, "Protect the seeds of this phone".to_owned()).await?)
-}
-
 impl Engine {
-    /// A new phone. The device root comes last but for the mark that all is there: a half-finished attempt leaves neither, and may be repeated.
-    pub(crate) async fn create(name: &str, around: Around) -> Result<Self, AuthenticatorError> {
-        check_free(&around)?;
-        let (device, unlock) = (DeviceRoot::make(&mut OsRng), UnlockRoot::make(&mut OsRng));
-        let identity =
-            PhoneIdentity::derive(name, &unlock).map_err(|_| AuthenticatorError::TryAgain("a key could not be made; try again".into()))?;
-        protect(&*around.keychain, &unlock).await?;
-        drop(unlock);
-        let clock = Clock::start();
-        // The keychain is where it lives.
-        let root = Zeroizing::new(device.expose().to_vec());
-        let mut store = Saving(&*around.storage);
-        let phone = Phone::create(device, &identity, &mut Context { now: clock.now(), rng: &mut OsRng, store: &mut store })?;
-        around.keychain.store(DEVICE.to_owned(), root.to_vec())?;
-        mark_complete(&*around.storage);
-        Self::with(phone, around, clock)
-    }
-
-    /// The phone that was created before.
-    pub(crate) fn open(around: Around) -> Result<Self, AuthenticatorError> {
-        let set_up = |text: String| AuthenticatorError::SetUp(text);
-        let parts = load_parts(&*around.storage)?;
-        let complete = is_complete(&*around.storage)?;
-        let root = around.keychain.load(DEVICE.to_owned())?.map(Zeroizing::new);
-        let root = match root {
-            Some(root) if !parts.is_empty() => root,
-            None if complete => {
-                return Err(set_up(format!("{ROOT_MISSING}, or have the app erase what is left and restore the phone from a backup")));
-            }
-            _ => return Err(set_up("there is no authenticator here yet; set this phone up first, or restore it from a backup".into())),
-        };
-        let damaged = || {
-            set_up("the phone's device key is damaged: bring it back, or have the app erase it and restore the phone from a backup".into())
-        };
-        let device = DeviceRoot::from_slice(&root).ok_or_else(damaged)?;
-        let clock = Clock::start();
-        let phone = Phone::open(device, &parts, clock.now().unix)?;
-        if !complete {
-            mark_complete(&*around.storage);
-        }
-        Self::with(phone, around, clock)
-    }
-
-    /// A phone in the place of the one that made this backup.
-    pub(crate) async fn restore(sealed: &[u8], passphrase: &str, around: Around) -> Result<Self, AuthenticatorError> {
-        check_free(&around)?;
-        let plain = backup::open(sealed, passphrase)?;
-        let clock = Clock::start();
-        let restore = |store: &mut dyn Store| Phone::restore(&plain, &mut Context { now: clock.now(), rng: &mut OsRng, store });
-        // Whatever is wrong with it is told before the person is asked for anything.
-        if let Some(unlock) = restore(&mut Nowhere)?.unlock {
-            protect(&*around.keychain, &unlock).await?;
-        }
-        let Restored { phone, device, .. } = restore(&mut Saving(&*around.storage))?;
-        // The keychain is where it lives.
-        around.keychain.store(DEVICE.to_owned(), device.expose().to_vec())?;
-        mark_complete(&*around.storage);
-        Self::with(phone, around, clock)
-    }
-
-    fn with(phone: Phone, around: Around, clock: Clock) -> Result<Self, AuthenticatorError> {
+    /// Around a phone that was made or opened.
+    pub(crate) fn with(phone: Phone, around: Around, clock: Clock) -> Result<Self, AuthenticatorError> {
         let Around { storage, keychain, observer } = around;
         let teller = Teller::start(observer)?;
         for what in phone.lost().iter().filter_map(|part| lost(*part)) {
@@ -469,13 +354,4 @@ fn event_of(event: PhoneEvent, view: &View) -> Option<Event> {
         PhoneEvent::NotSaved(problem) => Attention::StorageProblem { problem: problem.to_string() },
         _ => return None,
     }))
-}
-
-/// A backup is looked at before anything is saved.
-struct Nowhere;
-
-impl Store for Nowhere {
-    fn save(&mut self, _: &str, _: &[u8]) -> Result<(), NotSaved> {
-        Ok(())
-    }
 }

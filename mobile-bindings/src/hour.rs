@@ -31,9 +31,10 @@ use tokio_tungstenite::{accept_async, tungstenite::Message};
 
 use crate::{
     Attention, AuthenticatorError, Event, Keychain, KeychainError, LinkState, Observer, ObserverError, PairingUi, Storage, StorageError,
-    engine::{Around, Engine},
+    engine::Engine,
     net::Network,
     pair::{LAPTOP_PATIENCE, agree},
+    set_up::Around,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);

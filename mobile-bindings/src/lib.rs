@@ -17,6 +17,8 @@ mod pair;
 #[deny(unsafe_code)]
 pub mod passphrase;
 #[deny(unsafe_code)]
+mod set_up;
+#[deny(unsafe_code)]
 mod shell;
 #[deny(unsafe_code)]
 mod teller;
