@@ -98,6 +98,8 @@ enum Plan {
     Silent,
     /// Another device proves the mailbox a minute later.
     Taken,
+    /// Another device proves it at once, each time.
+    Snatched,
     /// From before PUSH.
     Old,
     /// The first attempt meets a fault of ours.
@@ -133,7 +135,8 @@ async fn relay(mut stream: DuplexStream, plan: Plan, seen: Arc<Seen>) -> Option<
                     Frame::Prove { mailbox_public, .. } => {
                         let mailbox = mailbox_address(&mailbox_public);
                         socket.send(say(Frame::Proved { mailbox })).await.ok()?;
-                        taken = (plan == Plan::Taken).then(|| (Instant::now() + Duration::from_secs(60), mailbox));
+                        let left = if plan == Plan::Snatched { Duration::ZERO } else { Duration::from_secs(60) };
+                        taken = matches!(plan, Plan::Taken | Plan::Snatched).then(|| (Instant::now() + left, mailbox));
                         if plan == Plan::Silent {
                             pending::<()>().await;
                         }
@@ -310,6 +313,18 @@ fn a_mailbox_is_taken_back_when_the_app_comes_to_the_front() {
         world.network.wake();
         sleep(MOMENT).await;
         assert_eq!((world.attempts(), world.state()), (2, Some(LinkState::Connected)));
+    });
+}
+
+#[test]
+fn two_apps_that_want_it_all_the_time_take_turns() {
+    run(async {
+        let world = World::new(Plan::Snatched).await;
+        for _ in 0..60 {
+            sleep(MOMENT).await;
+            world.network.wake();
+        }
+        assert!((6..=8).contains(&world.attempts()), "{}", world.attempts());
     });
 }
 

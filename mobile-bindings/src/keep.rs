@@ -10,7 +10,7 @@ use countersign_link::Link;
 use rand_core::OsRng;
 use tokio::{
     sync::{mpsc::unbounded_channel, watch},
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 
 use crate::{
@@ -21,12 +21,15 @@ use crate::{
 
 /// A connection that lasted this long was a good one: the next attempt comes soon.
 const STABLE: Duration = Duration::from_secs(10);
+/// An app may ask in every moment for what another device has taken, and so may the other device's: they take turns no faster than this.
+const TURN: Duration = Duration::from_secs(10);
 /// What an app that has just woken up gives a connection to show that it lives.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Keeps one relay connected until told to stop.
 pub(crate) async fn keep(engine: Arc<Engine>, relay: RelayUrl, mut told: watch::Receiver<Orders>) {
     let mut backoff = Backoff::up_to(LONGEST_PHONE_PAUSE_MS);
+    let mut next_turn = Instant::now();
     loop {
         engine.tell_link(&relay, LinkState::Connecting);
         let before = *told.borrow_and_update();
@@ -42,7 +45,7 @@ pub(crate) async fn keep(engine: Arc<Engine>, relay: RelayUrl, mut told: watch::
         let problem = match connected {
             Ok((link, hello)) => {
                 let since = Instant::now();
-                let end = serve(&engine, &relay, link, hello.nonce, &mut told, before).await;
+                let end = serve(&engine, &relay, link, hello.nonce, &mut told, before, next_turn).await;
                 engine.disconnected(&relay);
                 if since.elapsed() >= STABLE {
                     backoff.reset();
@@ -51,6 +54,10 @@ pub(crate) async fn keep(engine: Arc<Engine>, relay: RelayUrl, mut told: watch::
                     End::Stopped => return,
                     End::Anew => {
                         backoff.reset();
+                        continue;
+                    }
+                    End::TakeBack => {
+                        next_turn = Instant::now() + TURN;
                         continue;
                     }
                     End::Lost(problem) => problem,
@@ -80,17 +87,27 @@ enum End {
     Stopped,
     /// It is to be made anew at once.
     Anew,
+    /// It is to be made anew because another device has taken its place.
+    TakeBack,
     /// For this reason.
     Lost(String),
 }
 
-/// Carries frames until the connection ends. `before`: the orders that were known when it was begun.
-async fn serve(engine: &Engine, relay: &RelayUrl, mut link: Link, nonce: Nonce, told: &mut watch::Receiver<Orders>, before: Orders) -> End {
+/// Carries frames until the connection ends. `before`: the orders that were known when it was begun; `next_turn`: nothing is taken back before.
+async fn serve(
+    engine: &Engine,
+    relay: &RelayUrl,
+    mut link: Link,
+    nonce: Nonce,
+    told: &mut watch::Receiver<Orders>,
+    before: Orders,
+    next_turn: Instant,
+) -> End {
     let (queue, mut frames) = unbounded_channel();
     let mut heartbeat = engine.heartbeat.subscribe();
     link.set_heartbeat(*heartbeat.borrow_and_update());
     engine.connected(relay, nonce, queue);
-    let (mut proven, mut evicted) = (false, false);
+    let (mut proven, mut evicted, mut take_back) = (false, false, false);
     let mut woken = before.wake;
     loop {
         tokio::select! {
@@ -129,14 +146,16 @@ async fn serve(engine: &Engine, relay: &RelayUrl, mut link: Link, nonce: Nonce, 
             // When it stops, the queue above ends after the goodbyes.
             Ok(orders) = async { told.wait_for(|orders| !orders.stop && (orders.anew != before.anew || orders.wake != woken)).await.map(|it| *it) } => {
                 // With `anew` its network is gone, and so is the connection: there is nobody to say goodbye to.
-                if orders.anew != before.anew || evicted {
+                if orders.anew != before.anew {
                     return End::Anew;
                 }
                 woken = orders.wake;
+                take_back |= evicted;
                 if let Err(error) = link.probe(PATIENCE).await {
                     return End::Lost(describe(&error));
                 }
             }
+            () = sleep_until(next_turn), if take_back => return End::TakeBack,
             Ok(()) = heartbeat.changed() => link.set_heartbeat(*heartbeat.borrow_and_update()),
         }
     }
