@@ -4,19 +4,34 @@ use rand_core::RngCore;
 
 /// The first pause is up to this long, milliseconds.
 pub const FIRST_PAUSE_MS: u64 = 250;
-/// No pause is longer than this, milliseconds.
+/// No pause of a job or laptop, which somebody waits for, is longer than this, milliseconds.
 pub const LONGEST_PAUSE_MS: u64 = 15_000;
+/// No pause of a phone, which may be without a network for hours, is longer than this, milliseconds. Less than half the life of a request (300 s).
+pub const LONGEST_PHONE_PAUSE_MS: u64 = 120_000;
 
 /// Counts failed attempts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Backoff {
     failures: u32,
+    longest: u64,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::up_to(LONGEST_PAUSE_MS)
+    }
 }
 
 impl Backoff {
+    /// Pauses grow up to `longest` milliseconds.
+    #[must_use]
+    pub fn up_to(longest: u64) -> Self {
+        Self { failures: 0, longest }
+    }
+
     /// The pause after one more failure, milliseconds: anything from half of to the whole of a bound that doubles each time.
     pub fn next_pause(&mut self, rng: &mut impl RngCore) -> u64 {
-        let bound = FIRST_PAUSE_MS.saturating_mul(1 << self.failures.min(16)).min(LONGEST_PAUSE_MS);
+        let bound = FIRST_PAUSE_MS.saturating_mul(1 << self.failures.min(16)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         bound / 2 + rng.next_u64() % (bound / 2 + 1)
     }

@@ -8,7 +8,8 @@ use countersign_core::{
     ci::{CiPairing, Exchange, Failure, Finished},
     keys::{CiKey, DeviceRoot, UnlockRoot},
     otp::parse_otpauth,
-    phone::{BackupError, Context, HistoryOutcome, Part, Phone, PhoneError, Restored},
+    phone::{BackupError, Context, HistoryOutcome, Part, Phone, PhoneError, PhoneEvent, PhoneOutput, Restored},
+    relay::{Frame, mailbox_address, parse_ticket},
     request::RequestId,
     seed::SealedSeed,
     time::Now,
@@ -221,6 +222,99 @@ fn a_blocked_pairing_is_told_once_and_never_heard_again() {
     assert_eq!(world.phone.history().last().unwrap().outcome, HistoryOutcome::Denied);
     assert!(another(&mut world, &sealed, &kept).is_err());
     assert_eq!(world.phone(|phone, _, ctx| phone.block(&id, ctx)), Err(PhoneError::NoSuchRequest));
+}
+
+#[test]
+fn a_block_that_can_not_be_saved_leaves_the_request_waiting() {
+    let (mut world, mut exchange, id, _, kept) = asked();
+    world.disk.broken = true;
+    assert!(matches!(world.phone(|phone, _, ctx| phone.block(&id, ctx)), Err(PhoneError::NotSaved(_))));
+    assert_eq!(world.run(&mut exchange).1, None, "the job is told nothing");
+    assert_eq!((world.phone.pending(world.now).len(), world.phone.pairings().len()), (1, 1));
+    world.disk.broken = false;
+    world.phone(|phone, _, ctx| phone.block(&id, ctx)).unwrap();
+    assert_eq!(world.run(&mut exchange).1, Some(Err(Failure::Denied { reason: "this pairing was blocked".into() })));
+    reopen(&mut world);
+    assert!(world.phone.pairings().is_empty() && world.phone.has_paired(&kept.0.pairing_id));
+}
+
+#[test]
+fn killed_while_it_begins_anew_it_issues_no_step_twice() {
+    let period = 30;
+    for writes in 0..=Part::ALL.len() {
+        let (mut world, mut exchange, id, sealed, kept) = asked();
+        world.phone(|phone, unlock, ctx| phone.approve(&id, unlock, None, ctx)).unwrap();
+        let Some(Ok(Finished::Approved(first))) = world.run(&mut exchange).1 else { panic!("no code") };
+        world.disk.saved.remove(Part::Seeds.name());
+        reopen(&mut world);
+        world.disk.writes = Some(writes);
+        let _ = world.phone(|phone, unlock, ctx| phone.import(sealed.clone(), unlock, ctx));
+        world.disk.writes = None;
+        reopen(&mut world);
+        world.phone(|phone, unlock, ctx| phone.import(sealed.clone(), unlock, ctx)).unwrap();
+        let next = another(&mut world, &sealed, &kept).unwrap();
+        assert!(next > first.codes[0].0 && next > NOW.unix / period, "after {writes} writes");
+    }
+}
+
+#[test]
+fn a_relay_is_told_of_pairings_taken_back_for_a_month() {
+    const DAY: u64 = 24 * 3600;
+    let mut world = World::new();
+    let (pairing, _) = world.pair();
+    world.phone(|phone, _, ctx| phone.revoke(&pairing.pairing_id, ctx)).unwrap();
+    for (days, relays) in [(0, 1), (29, 1), (30, 0)] {
+        world.now.unix = NOW.unix + days * DAY;
+        reopen(&mut world);
+        assert_eq!(world.phone.relays().len(), relays, "after {days} days");
+    }
+    // A phone that runs on learns it with the next end of a connection.
+    world.now.unix = NOW.unix;
+    reopen(&mut world);
+    let relay = world.relay.clone();
+    world.phone.connected(&relay, &[7; 32]);
+    world.now.unix = NOW.unix + 30 * DAY;
+    world.phone(|phone, _, ctx| phone.disconnected(&relay, ctx));
+    assert!(world.phone.relays().is_empty() && world.phone.has_paired(&pairing.pairing_id));
+    // While another pairing needs the relay anyway, it is told.
+    world.now.unix = NOW.unix;
+    reopen(&mut world);
+    world.pair();
+    world.now.unix = NOW.unix + 365 * DAY;
+    reopen(&mut world);
+    world.phone.connected(&relay, &[7; 32]);
+    let proofs = std::iter::from_fn(|| world.phone.poll_output()).filter(|it| matches!(it, PhoneOutput::Send { .. })).count();
+    assert_eq!(proofs, 2);
+}
+
+#[test]
+fn another_device_is_told_once_and_has_the_mailbox() {
+    let mut world = World::new();
+    let mailboxes: Vec<_> =
+        (0..2).map(|_| parse_ticket(&world.pair().0.ticket).unwrap().mailbox_public).map(|it| mailbox_address(&it)).collect();
+    let relay = world.relay.clone();
+    let evicted = |world: &mut World| {
+        world.phone.connected(&relay, &[7; 32]);
+        for mailbox in &mailboxes {
+            world.deliver(&Frame::Evicted { mailbox: *mailbox }.encode());
+        }
+        let outputs: Vec<_> = std::iter::from_fn(|| world.phone.poll_output()).collect();
+        let proofs = outputs.iter().filter(|it| matches!(it, PhoneOutput::Send { .. })).count();
+        let told = outputs.iter().filter(|it| matches!(it, PhoneOutput::Event(PhoneEvent::Evicted(_)))).count();
+        (proofs, told)
+    };
+    // It proves nothing again by itself: the two would fight for ever.
+    assert_eq!(evicted(&mut world), (2, 1));
+    assert_eq!(evicted(&mut world), (2, 1), "on the next connection it does");
+}
+
+#[test]
+fn a_phone_that_ends_tells_what_it_no_longer_shows() {
+    let (mut world, ..) = asked();
+    world.phone.shut_down();
+    let outputs: Vec<_> = std::iter::from_fn(|| world.phone.poll_output()).collect();
+    assert!(outputs.iter().any(|it| matches!(it, PhoneOutput::Event(PhoneEvent::Withdrawn(_)))), "{outputs:?}");
+    assert!(world.phone.pending(world.now).is_empty());
 }
 
 #[test]

@@ -170,6 +170,25 @@ fn an_address_is_registered_and_reaches_the_laptop_with_a_new_ticket() {
 }
 
 #[test]
+fn what_was_not_asked_for_is_not_stored() {
+    let mut world = World::new();
+    let (pairing, _) = world.pair(&[]);
+    let to = mailbox(&pairing);
+    world.connect(to);
+    world.hear(&sealed(to, b"a gift"));
+    assert_eq!((world.state(), world.outputs().1), (WakeUpState::Off, vec![]), "no address, nothing asked");
+    world.phone(|phone, ctx| phone.set_wake_up(None, Some(address()), ctx)).unwrap();
+    world.hear(&sealed(to, b"sealed one"));
+    world.outputs();
+    world.hear(&sealed(to, b"another"));
+    assert_eq!(world.outputs().1, [], "one answer to one question");
+    world.phone(|phone, ctx| phone.set_wake_up(None, Some(PushAddress { auth: [8; 16], ..address() }), ctx)).unwrap();
+    world.phone(|phone, ctx| phone.set_wake_up(None, None, ctx)).unwrap();
+    world.hear(&sealed(to, b"late"));
+    assert_eq!((world.state(), world.outputs().1), (WakeUpState::Off, vec![]), "no longer wanted");
+}
+
+#[test]
 fn only_the_holder_of_the_pairings_keys_gets_a_ticket() {
     let mut world = World::new();
     let (pairing, key) = world.pair(&[9; 100]);

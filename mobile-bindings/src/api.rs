@@ -1,6 +1,9 @@
 //! The exported surface. It holds no logic: every method is a call of the engine, on the engine's threads.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use countersign_core::phone::{Decision, PhoneError};
 use data_encoding::HEXLOWER;
@@ -10,12 +13,17 @@ use zeroize::Zeroizing;
 use crate::{
     AuthenticatorError, Connection, Enrolled, HistoryEntry, Identity, Keychain, Observer, Pairing, PairingUi, PendingRequest, PushTarget,
     Seed, SeedImport, Storage,
-    engine::{Around, Engine},
+    engine::Engine,
     net::Network,
-    pair::pair,
+    pair,
     records::id_text,
-    shell::{Running, Shell},
+    set_up::Around,
+    shell::{Running, Shell, broken},
 };
+
+/// Shortest and longest heartbeat, seconds.
+const MIN_HEARTBEAT: u64 = 15;
+const MAX_HEARTBEAT: u64 = 600;
 
 /// A phone: its pairings, its seeds, the requests that wait.
 ///
@@ -87,7 +95,9 @@ impl Authenticator {
         Ok(Self::around(engine, shell))
     }
 
-    /// Connects to every relay and stays connected: requests arrive from now on. Does nothing if it is connected already.
+    /// Connects to every relay and stays connected: requests arrive from now on. Call it whenever the app comes to the front or is woken by a push message: called again,
+    /// it tries at once where the engine was waiting, has 5 s for each connection to show that it lives (after a sleep it may be dead without anybody
+    /// knowing), and takes back what another device with the same keys has taken.
     ///
     /// # Errors
     /// [`AuthenticatorError::TryAgain`].
@@ -95,29 +105,45 @@ impl Authenticator {
         let (engine, network) = (self.engine.clone(), self.network.clone());
         self.run(async move {
             let mut network = network.lock().await;
-            if network.is_none() {
-                engine.look_at_seeds();
-                *network = Some(Network::start(engine, &tokio::runtime::Handle::current()));
+            match &*network {
+                Some(network) => network.wake(),
+                None => {
+                    engine.look_at_seeds();
+                    *network = Some(Network::start(engine, &tokio::runtime::Handle::current()));
+                }
             }
             Ok(())
         })
         .await
     }
 
-    /// Tells every job that waits, and disconnects, within two seconds. Does nothing if it is disconnected already.
+    /// Tells every job that waits, and disconnects, within two seconds. Does nothing if it is disconnected already. Cancelled, it still does so.
     ///
     /// # Errors
     /// [`AuthenticatorError::TryAgain`].
     pub async fn disconnect(&self) -> Result<(), AuthenticatorError> {
         let network = self.network.clone();
-        self.run(async move {
+        // The goodbyes are not lost with this call. The lock is held to the end, so that a `connect` waits for it.
+        let stopping = self.shell.lock().unwrap_or_else(PoisonError::into_inner).run_to_end(async move {
             let mut network = network.lock().await;
             if let Some(network) = network.take() {
                 network.stop().await;
             }
             Ok(())
-        })
-        .await
+        });
+        stopping.await
+    }
+
+    /// Sets how long a relay may be silent before the phone asks for a sign of life (it then has 20 s to answer): 15 s to 600 s, anything else is taken as the
+    /// nearest of the two. The default is 55 s. Shorter finds dead connections sooner and costs battery. Relays ping every 30 s by themselves, so that more than
+    /// that costs nothing, and keeps every known carrier's NAT open. Takes effect at once; not kept: call it after each `open`.
+    ///
+    /// # Errors
+    /// None.
+    pub fn set_heartbeat(&self, seconds: u32) -> Result<(), AuthenticatorError> {
+        let seconds = u64::from(seconds).clamp(MIN_HEARTBEAT, MAX_HEARTBEAT);
+        self.engine.heartbeat.send_replace(Duration::from_secs(seconds));
+        Ok(())
     }
 
     /// The phone has another network, or one again: every connection is made anew at once, instead of when it is found to be dead.
@@ -135,23 +161,25 @@ impl Authenticator {
         .await
     }
 
-    /// Pairs with the laptop that shows `code` (the text of the QR code); `ui` shows the six digits to type there. At most 300 s. Cancelled before the laptop
-    /// has confirmed, nothing is stored.
+    /// Pairs with the laptop that shows `code` (the text of the QR code); `ui` shows the six digits to type there. At most 300 s; a laptop that is not there at
+    /// all is told after 20 s. Cancelled before the laptop has confirmed, nothing is stored; once it has, it is done to its end.
     ///
     /// # Errors
-    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::TryAgain`] (the code is still good), [`AuthenticatorError::StartAgain`],
+    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::TryAgain`] (the code is still good; or there is no room for more pairings), [`AuthenticatorError::StartAgain`],
     /// [`AuthenticatorError::Storage`].
     pub async fn pair(&self, code: String, ui: Arc<dyn PairingUi>) -> Result<Pairing, AuthenticatorError> {
         let code = Zeroizing::new(code);
         let engine = self.engine.clone();
         let mut cancel = self.cancel.subscribe();
         self.run(async move {
-            let id = tokio::select! {
-                paired = pair(&engine, &code, &*ui) => id_text(&paired?),
+            let agreed = tokio::select! {
+                agreed = pair::agree(&engine, &code, &*ui) => agreed?,
                 _ = cancel.changed() => {
                     return Err(AuthenticatorError::StartAgain("pairing was cancelled; nothing was stored".into()));
                 }
             };
+            let finished = tokio::spawn(pair::finish(engine.clone(), agreed));
+            let id = id_text(&finished.await.map_err(|error| broken(&error))??);
             let paired = engine.view().pairings.iter().find(|pairing| pairing.id == id).cloned();
             paired.ok_or_else(|| PhoneError::NoSuchPairing.into())
         })
@@ -342,7 +370,8 @@ impl Authenticator {
     /// # Errors
     /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::TryAgain`].
     pub async fn wake_up_key(&self, relay: String) -> Result<Option<String>, AuthenticatorError> {
-        self.run(async move { crate::wake_up::key_of(&relay).await }).await
+        let engine = self.engine.clone();
+        self.run(async move { crate::wake_up::key_of(&engine.dial, &relay).await }).await
     }
 
     /// Everything that another phone needs to take this one's place, in an age file with this passphrase (12 characters at least; `age -d` opens it too).

@@ -68,4 +68,19 @@ mod tests {
         assert!(refused(b"hello", PASSPHRASE).contains("cut or damaged"));
         assert!(matches!(seal(b"everything", "eleven chrs"), Err(AuthenticatorError::BadInput(_))));
     }
+
+    #[test]
+    fn a_hostile_file_is_refused_before_it_costs_anything() {
+        let key = "A".repeat(43);
+        let stanza = format!("-> scrypt {} 16\n{key}\n", "A".repeat(22));
+        // The age crate alone would not be done with this in a day.
+        let many = format!("age-encryption.org/v1\n{}--- {key}\n", "-> x\n\n".repeat(600_000));
+        assert!(refused(many.as_bytes(), PASSPHRASE).contains("for a key"));
+        let many = format!("age-encryption.org/v1\n{}--- {key}\n", stanza.repeat(40_000));
+        assert!(refused(many.as_bytes(), PASSPHRASE).contains("cut or damaged"));
+        let endless = format!("age-encryption.org/v1\n-> scrypt {}", "A".repeat(4_000_000));
+        assert!(refused(endless.as_bytes(), PASSPHRASE).contains("cut or damaged"));
+        let work = format!("age-encryption.org/v1\n{}--- {key}\n", stanza.replace(" 16", " 19"));
+        assert!(refused(work.as_bytes(), PASSPHRASE).contains("more work"));
+    }
 }

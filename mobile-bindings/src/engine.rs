@@ -1,37 +1,39 @@
 //! The phone behind its lock: every call takes the lock, lets `countersign_core` work, puts what is to be sent in the connections' queues, and lets go.
 //!
-//! The lock is never held over an await or a call of [`Keychain`] or [`Observer`]. The one foreign call under it is [`Storage::save`], which the core
+//! The lock is never held over an await or a call of [`Keychain`] or `Observer`. The one foreign call under it is [`Storage::save`], which the core
 //! makes inside its own methods: what must be on disk before something leaves can't be overtaken.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::Duration,
 };
 
 use countersign_core::{
-    keys::{DeviceRoot, PairingId, UnlockRoot},
-    pairing::PhoneIdentity,
-    phone::{Context, Decision, NotSaved, Part, Parts, Phone, PhoneError, PhoneEvent, PhoneOutput, PushAddress, Restored, Store},
-    relay::{Nonce, RelayUrl},
+    keys::{PairingId, UnlockRoot},
+    phone::{Context, Decision, NotSaved, Part, Phone, PhoneError, PhoneEvent, PhoneOutput, PushAddress, Store},
+    relay::{ErrorCode, Nonce, RelayUrl},
     request::RequestId,
     seed::SealedSeed,
 };
 use countersign_link::Clock;
 use data_encoding::BASE64URL_NOPAD;
 use rand_core::OsRng;
-use tokio::sync::{Notify, mpsc::UnboundedSender};
+use tokio::sync::{Notify, mpsc::UnboundedSender, watch};
 use zeroize::Zeroizing;
 
 use crate::{
-    Attention, AuthenticatorError, Enrolled, Event, Keychain, LinkState, LostPart, Observer, SeedImport, Storage, backup,
+    Attention, AuthenticatorError, Enrolled, Event, Keychain, LinkState, LostPart, SeedImport, Storage, backup,
+    net::{self, Dial},
     records::id_text,
+    set_up::{Around, UNLOCK, protect},
+    teller::Teller,
     view::{self, View},
 };
 
-/// The ordinary secret in the keychain.
-const DEVICE: &str = "device-root";
-/// The one that the person unlocks.
-const UNLOCK: &str = "unlock-root";
+/// How long a relay may be silent before the phone asks whether it is there, if the app says nothing else. It pings every 30 s by itself, which keeps the entries
+/// of every carrier's NAT alive; 55 s and the 20 s for an answer find out a dead connection in 75 s.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(55);
 /// A seed that nobody used for this long is worth a question, seconds.
 const UNUSED: u64 = 180 * 24 * 3600;
 
@@ -40,8 +42,13 @@ pub(crate) struct Engine {
     inner: Mutex<Inner>,
     /// What screens show. Never locked while something is saved, so that reading it waits for nothing.
     view: RwLock<Arc<View>>,
-    around: Around,
+    storage: Arc<dyn Storage>,
+    keychain: Arc<dyn Keychain>,
     clock: Clock,
+    /// How relays are reached.
+    pub(crate) dial: Dial,
+    /// How long a relay may be silent before it is asked.
+    pub(crate) heartbeat: watch::Sender<Duration>,
     /// The network is to look: events, timers, or pairings changed.
     pub(crate) changed: Notify,
 }
@@ -51,18 +58,11 @@ struct Inner {
     /// Connections that are up, by what they send next.
     links: HashMap<RelayUrl, UnboundedSender<Vec<u8>>>,
     states: Vec<crate::Connection>,
-    events: VecDeque<Event>,
-}
-
-/// What an app brings.
-pub(crate) struct Around {
-    pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) keychain: Arc<dyn Keychain>,
-    pub(crate) observer: Arc<dyn Observer>,
+    teller: Teller,
 }
 
 /// [`Storage`] as the core wants it.
-struct Saving<'a>(&'a dyn Storage);
+pub(crate) struct Saving<'a>(pub(crate) &'a dyn Storage);
 
 impl Store for Saving<'_> {
     fn save(&mut self, part: &str, sealed: &[u8]) -> Result<(), NotSaved> {
@@ -70,88 +70,19 @@ impl Store for Saving<'_> {
     }
 }
 
-fn load_parts(storage: &dyn Storage) -> Result<Parts, AuthenticatorError> {
-    let mut parts = Parts::new();
-    for part in Part::ALL {
-        if let Some(bytes) = storage.load(part.name().to_owned())? {
-            parts.insert(part.name().to_owned(), bytes);
-        }
-    }
-    Ok(parts)
-}
-
-/// Nothing that is there may be lost: a device root is stored at the very end.
-fn check_free(around: &Around) -> Result<(), AuthenticatorError> {
-    if around.keychain.load(DEVICE.to_owned())?.is_none() {
-        return Ok(());
-    }
-    Err(AuthenticatorError::SetUp(if load_parts(&*around.storage)?.is_empty() {
-        "this phone's keys are there, but nothing else: bring its files back, or have the app erase the keys to begin anew".into()
-    } else {
-        "this phone is set up already; open it instead".into()
-    }))
-}
-
-async fn protect(around: &Around, unlock: &UnlockRoot) -> Result<(), AuthenticatorError> {
-    // The keychain is where it lives.
-    let root = unlock.expose().to_vec();
-    Ok(around.keychain.protect(UNLOCK.to_owned(), root, "Protect the seeds of this phone".to_owned()).await?)
-}
-
 impl Engine {
-    /// A new phone. The device root comes last: a half-finished attempt leaves none, and may be repeated.
-    pub(crate) async fn create(name: &str, around: Around) -> Result<Self, AuthenticatorError> {
-        check_free(&around)?;
-        let (device, unlock) = (DeviceRoot::make(&mut OsRng), UnlockRoot::make(&mut OsRng));
-        let identity =
-            PhoneIdentity::derive(name, &unlock).map_err(|_| AuthenticatorError::TryAgain("a key could not be made; try again".into()))?;
-        protect(&around, &unlock).await?;
-        drop(unlock);
-        let clock = Clock::start();
-        // The keychain is where it lives.
-        let root = Zeroizing::new(device.expose().to_vec());
-        let mut store = Saving(&*around.storage);
-        let phone = Phone::create(device, &identity, &mut Context { now: clock.now(), rng: &mut OsRng, store: &mut store })?;
-        around.keychain.store(DEVICE.to_owned(), root.to_vec())?;
-        Ok(Self::with(phone, around, clock))
-    }
-
-    /// The phone that was created before.
-    pub(crate) fn open(around: Around) -> Result<Self, AuthenticatorError> {
-        let missing = |what| AuthenticatorError::SetUp(format!("{what}; set this phone up first, or restore it from a backup"));
-        let parts = load_parts(&*around.storage)?;
-        if parts.is_empty() {
-            return Err(missing("there is no authenticator here yet"));
+    /// Around a phone that was made or opened.
+    pub(crate) fn with(phone: Phone, around: Around, clock: Clock) -> Result<Self, AuthenticatorError> {
+        let Around { storage, keychain, observer } = around;
+        let teller = Teller::start(observer)?;
+        for what in phone.lost().iter().filter_map(|part| lost(*part)) {
+            teller.tell(attention(Attention::Lost { what }));
         }
-        let root =
-            around.keychain.load(DEVICE.to_owned())?.map(Zeroizing::new).ok_or_else(|| missing("the phone's device key is missing"))?;
-        let device = DeviceRoot::from_slice(&root).ok_or_else(|| missing("the phone's device key is damaged"))?;
-        let clock = Clock::start();
-        let phone = Phone::open(device, &parts, clock.now().unix)?;
-        Ok(Self::with(phone, around, clock))
-    }
-
-    /// A phone in the place of the one that made this backup.
-    pub(crate) async fn restore(sealed: &[u8], passphrase: &str, around: Around) -> Result<Self, AuthenticatorError> {
-        check_free(&around)?;
-        let plain = backup::open(sealed, passphrase)?;
-        let clock = Clock::start();
-        let restore = |store: &mut dyn Store| Phone::restore(&plain, &mut Context { now: clock.now(), rng: &mut OsRng, store });
-        // Whatever is wrong with it is told before the person is asked for anything.
-        if let Some(unlock) = restore(&mut Nowhere)?.unlock {
-            protect(&around, &unlock).await?;
-        }
-        let Restored { phone, device, .. } = restore(&mut Saving(&*around.storage))?;
-        // The keychain is where it lives.
-        around.keychain.store(DEVICE.to_owned(), device.expose().to_vec())?;
-        Ok(Self::with(phone, around, clock))
-    }
-
-    fn with(phone: Phone, around: Around, clock: Clock) -> Self {
-        let lost = phone.lost().iter().filter_map(|part| lost(*part)).map(|what| attention(Attention::Lost { what })).collect();
         let view = Arc::new(View::of(&phone, &[], clock.now()));
-        let inner = Inner { phone, links: HashMap::new(), states: Vec::new(), events: lost };
-        Self { inner: Mutex::new(inner), view: RwLock::new(view), around, clock, changed: Notify::new() }
+        let inner = Inner { phone, links: HashMap::new(), states: Vec::new(), teller };
+        let (inner, view) = (Mutex::new(inner), RwLock::new(view));
+        let (dial, heartbeat) = (net::dial(), watch::Sender::new(HEARTBEAT));
+        Ok(Self { inner, view, storage, keychain, clock, dial, heartbeat, changed: Notify::new() })
     }
 
     /// What screens show, as it is now.
@@ -247,7 +178,7 @@ impl Engine {
 
     /// Keeps the unlock root anew, for a keychain that has lost it.
     pub(crate) async fn protect(&self, unlock: UnlockRoot) -> Result<(), AuthenticatorError> {
-        protect(&self.around, &unlock).await
+        protect(&*self.keychain, &unlock).await
     }
 
     pub(crate) fn trust(&self, signer: &str) -> Result<(), AuthenticatorError> {
@@ -265,14 +196,14 @@ impl Engine {
 
     /// Has the person unlock. No lock is held: this takes as long as the person does.
     pub(crate) async fn unlock(&self, reason: String) -> Result<UnlockRoot, AuthenticatorError> {
-        let root = Zeroizing::new(self.around.keychain.unlock(UNLOCK.to_owned(), reason).await?);
+        let root = Zeroizing::new(self.keychain.unlock(UNLOCK.to_owned(), reason).await?);
         UnlockRoot::from_slice(&root).ok_or_else(|| PhoneError::WrongUnlockKey.into())
     }
 
     /// Changes the phone, and routes what comes of it before anybody else can.
     pub(crate) fn call<T>(&self, change: impl FnOnce(&mut Phone, &mut Context<'_>) -> T) -> T {
         let mut inner = self.lock();
-        let mut store = Saving(&*self.around.storage);
+        let mut store = Saving(&*self.storage);
         let mut ctx = Context { now: self.clock.now(), rng: &mut OsRng, store: &mut store };
         let result = change(&mut inner.phone, &mut ctx);
         self.publish(&mut inner);
@@ -285,10 +216,12 @@ impl Engine {
     fn publish(&self, inner: &mut Inner) {
         let now = self.clock.now();
         let old = self.view();
-        let gone = inner.route(&old);
+        let (mut events, gone) = inner.route(&old);
         let new = View::of(&inner.phone, &inner.states, now);
-        inner.events.extend(view::changes(&old, &new, &gone));
+        events.extend(view::changes(&old, &new, &gone));
+        // Whoever is told looks at once.
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        events.into_iter().for_each(|event| inner.teller.tell(event));
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -340,46 +273,40 @@ impl Engine {
         let mut inner = self.lock();
         inner.states.retain(|known| known.relay != connection.relay);
         inner.states.push(connection.clone());
-        inner.events.push_back(Event::ConnectionChanged { connection });
         self.publish(&mut inner);
-        drop(inner);
-        self.changed.notify_one();
+        inner.teller.tell(Event::ConnectionChanged { connection });
     }
 
     /// There is no connection to this relay, and none is wanted.
     pub(crate) fn forget_link(&self, relay: &RelayUrl) {
         let mut inner = self.lock();
+        let known = inner.states.len();
         inner.states.retain(|known| known.relay != relay.to_string());
+        let was_known = inner.states.len() < known;
         self.publish(&mut inner);
+        if was_known {
+            let connection = crate::Connection { relay: relay.to_string(), state: LinkState::Disconnected };
+            inner.teller.tell(Event::ConnectionChanged { connection });
+        }
     }
 
     /// Asks about seeds that nobody uses.
     pub(crate) fn look_at_seeds(&self) {
         let now = self.clock.now().unix;
-        let mut inner = self.lock();
+        let inner = self.lock();
         for seed in inner.phone.seeds() {
             let since = seed.last_used.unwrap_or(seed.created).max(seed.created);
             if now.saturating_sub(since) > UNUSED {
-                inner.events.push_back(attention(Attention::SeedUnused { seed: id_text(&seed.id), label: seed.label, since }));
+                inner.teller.tell(attention(Attention::SeedUnused { seed: id_text(&seed.id), label: seed.label, since }));
             }
-        }
-    }
-
-    /// Hands the observer what happened, in order and without the lock.
-    pub(crate) fn deliver_events(&self) {
-        loop {
-            let next = self.lock().events.pop_front();
-            let Some(event) = next else { return };
-            // An app that fails to show something is still told the rest.
-            let _ = self.around.observer.on_event(event);
         }
     }
 }
 
 impl Inner {
-    /// Sends what is to be sent and notes what is to be told; the pairings whose requests were withdrawn.
-    fn route(&mut self, view: &View) -> Vec<String> {
-        let mut withdrawn = Vec::new();
+    /// Sends what is to be sent; what is to be told, and the pairings whose requests were withdrawn.
+    fn route(&mut self, view: &View) -> (Vec<Event>, Vec<String>) {
+        let (mut events, mut withdrawn) = (Vec::new(), Vec::new());
         while let Some(output) = self.phone.poll_output() {
             match output {
                 PhoneOutput::Send { relay, frame } => {
@@ -389,11 +316,11 @@ impl Inner {
                     }
                 }
                 PhoneOutput::Event(PhoneEvent::Withdrawn(id)) => withdrawn.push(id_text(&id)),
-                PhoneOutput::Event(event) => self.events.extend(event_of(event, view)),
+                PhoneOutput::Event(event) => events.extend(event_of(event, view)),
                 _ => {}
             }
         }
-        withdrawn
+        (events, withdrawn)
     }
 }
 
@@ -418,6 +345,8 @@ fn event_of(event: PhoneEvent, view: &View) -> Option<Event> {
     Some(attention(match event {
         PhoneEvent::Settled(id) => return Some(Event::Settled { pairing_id: id_text(&id) }),
         PhoneEvent::Evicted(relay) => Attention::Evicted { relay: relay.to_string() },
+        // A relay that restarts is nothing that the person should know.
+        PhoneEvent::RelayError(_, ErrorCode::ShuttingDown | ErrorCode::SessionOver) => return None,
         PhoneEvent::RelayError(relay, code) => Attention::RelayProblem { relay: relay.to_string(), problem: code.to_string() },
         PhoneEvent::WakeUpRegistered(id) => Attention::WakeUpRegistered { pairing: name(&id) },
         PhoneEvent::WakeUpRefused(relay, status) => Attention::WakeUpRefused { relay: relay.to_string(), problem: status.to_string() },
@@ -425,13 +354,4 @@ fn event_of(event: PhoneEvent, view: &View) -> Option<Event> {
         PhoneEvent::NotSaved(problem) => Attention::StorageProblem { problem: problem.to_string() },
         _ => return None,
     }))
-}
-
-/// A backup is looked at before anything is saved.
-struct Nowhere;
-
-impl Store for Nowhere {
-    fn save(&mut self, _: &str, _: &[u8]) -> Result<(), NotSaved> {
-        Ok(())
-    }
 }

@@ -13,7 +13,7 @@ use crate::{KeychainError, StorageError};
 #[uniffi(flat_error)]
 #[non_exhaustive]
 pub enum AuthenticatorError {
-    /// Nothing was changed: do the same again, now or when the network is back.
+    /// Nothing was changed: do the same again, now or when the network is back; if the text says that there is no room, after removing something.
     #[error("{0}")]
     TryAgain(String),
     /// Nothing was changed: correct what was typed.
@@ -37,7 +37,8 @@ pub enum AuthenticatorError {
     /// The request or the pairing was ended: begin a new one at the job or the laptop.
     #[error("{0}")]
     StartAgain(String),
-    /// What is stored and what was called do not fit: open instead of creating, create instead of opening, or restore what is missing.
+    /// What is stored and what was called do not fit: open instead of creating, create instead of opening, update the app, or restore what is missing.
+    /// Never to be answered by erasing something without asking the person.
     #[error("{0}")]
     SetUp(String),
 }
@@ -48,6 +49,7 @@ impl From<PhoneError> for AuthenticatorError {
         match error {
             PhoneError::NotSaved(_) => Self::Storage(text),
             PhoneError::StateUnreadable => Self::SetUp(format!("{text}. Restore both from the same backup, or set this phone up anew")),
+            PhoneError::StateLater => Self::SetUp(text),
             PhoneError::NoSuchRequest | PhoneError::NoSuchPairing | PhoneError::NoSuchSeed => Self::Gone(text),
             PhoneError::WrongNumber => Self::WrongNumber(text),
             PhoneError::NotAllowed => Self::NotAllowed(text),

@@ -9,13 +9,18 @@ pub enum LinkState {
     Connecting,
     /// Requests can arrive.
     Connected,
+    /// There is a connection, but another device with the same keys has taken this phone's place: its requests arrive there. [`crate::Authenticator::connect`] and
+    /// [`crate::Authenticator::network_changed`] take it back; by itself the engine does not, or the two would do so in turns.
+    Evicted,
     /// There is none; the next attempt comes by itself.
     Waiting {
-        /// Why.
+        /// Why; at most 200 characters.
         problem: String,
         /// When the next attempt is, milliseconds from the moment of the event.
         retry_ms: u64,
     },
+    /// There is none and none is wanted: the phone was disconnected, or has no pairing there any more. It is no longer among the connections.
+    Disconnected,
 }
 
 /// A relay and how the connection to it is.
@@ -32,7 +37,7 @@ pub struct Connection {
 pub enum Gone {
     /// It was answered on this phone.
     Answered,
-    /// The job gave up, or nobody answered in time.
+    /// The job gave up, nobody answered in time, or the phone was disconnected.
     Withdrawn,
 }
 
@@ -51,7 +56,7 @@ pub enum Attention {
         /// At which relay.
         relay: String,
     },
-    /// A relay complained and ended the connection; it is made again.
+    /// A relay complained and ended the connection, which is made again. Not told when it only restarts or ends connections of a certain age.
     RelayProblem {
         /// Which relay.
         relay: String,

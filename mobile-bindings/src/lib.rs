@@ -9,19 +9,27 @@ mod backup;
 #[deny(unsafe_code)]
 mod engine;
 #[deny(unsafe_code)]
+mod keep;
+#[deny(unsafe_code)]
 mod net;
 #[deny(unsafe_code)]
 mod pair;
 #[deny(unsafe_code)]
 pub mod passphrase;
 #[deny(unsafe_code)]
+mod set_up;
+#[deny(unsafe_code)]
 mod shell;
+#[deny(unsafe_code)]
+mod teller;
 #[deny(unsafe_code)]
 mod view;
 
 mod api;
 mod error;
 mod event;
+#[cfg(test)]
+mod hour;
 mod records;
 mod seeds;
 mod traits;

@@ -1,28 +1,42 @@
-//! The network: one connection per relay, kept up; frames, timers and events carried.
+//! The network: one task per relay, as many as the phone has relays; timers; and how all of it ends.
 
-use std::{collections::HashMap, future::pending, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::{Future, pending},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use countersign_core::{
-    backoff::Backoff,
-    relay::{Frame, Nonce, RelayUrl},
+    relay::RelayUrl,
+    text::{MAX_HINT, clean},
 };
-use countersign_link::{Link, LinkError};
-use rand_core::OsRng;
+use countersign_link::{Hello, Link, LinkError};
 use tokio::{
     runtime::Handle,
-    sync::{mpsc::unbounded_channel, watch},
-    task::{JoinHandle, JoinSet},
-    time::{Instant, sleep, timeout},
+    sync::watch,
+    task::{AbortHandle, JoinHandle, JoinSet},
+    time::{sleep, timeout},
 };
 
-use crate::{LinkState, engine::Engine};
+use crate::{LinkState, engine::Engine, keep::keep};
 
-/// A connection that lasted this long was a good one: the next attempt comes soon.
-const STABLE: Duration = Duration::from_secs(10);
 /// Timers are looked at this often at least while a request waits: a wall clock may jump.
 const TICK: Duration = Duration::from_secs(1);
 /// How long goodbyes may take in all.
 const GOODBYE: Duration = Duration::from_secs(2);
+/// A task that ended by itself has met a fault of ours: it is begun again, but not in a loop.
+const BROKEN: Duration = Duration::from_secs(60);
+
+/// How a relay is reached: over the network, or as a test wants it.
+pub(crate) type Dial = Arc<dyn Fn(RelayUrl) -> Dialled + Send + Sync>;
+pub(crate) type Dialled = Pin<Box<dyn Future<Output = Result<(Link, Hello), LinkError>> + Send>>;
+
+/// Over the network.
+pub(crate) fn dial() -> Dial {
+    Arc::new(|relay| Box::pin(async move { Link::connect(&relay).await }))
+}
 
 /// The running network.
 pub(crate) struct Network {
@@ -32,10 +46,12 @@ pub(crate) struct Network {
 
 /// What the connections are told.
 #[derive(Debug, Clone, Copy, Default)]
-struct Orders {
-    stop: bool,
+pub(crate) struct Orders {
+    pub(crate) stop: bool,
     /// Grows whenever every connection is to be made anew.
-    anew: u64,
+    pub(crate) anew: u64,
+    /// Grows whenever every connection is to show that it lives.
+    pub(crate) wake: u64,
 }
 
 impl Network {
@@ -49,6 +65,11 @@ impl Network {
         self.orders.send_modify(|orders| orders.anew += 1);
     }
 
+    /// Has every connection show that it lives, or be made anew; ends every wait for the next attempt.
+    pub(crate) fn wake(&self) {
+        self.orders.send_modify(|orders| orders.wake += 1);
+    }
+
     /// Says goodbye and ends.
     pub(crate) async fn stop(self) {
         self.orders.send_modify(|orders| orders.stop = true);
@@ -58,11 +79,12 @@ impl Network {
 }
 
 async fn run(engine: Arc<Engine>, mut told: watch::Receiver<Orders>) {
-    let mut tasks: HashMap<RelayUrl, JoinHandle<()>> = HashMap::new();
+    // Aborted when this is dropped.
+    let mut tasks = JoinSet::new();
+    let mut kept: HashMap<RelayUrl, AbortHandle> = HashMap::new();
     loop {
-        engine.deliver_events();
         let relays = engine.look(|phone| phone.relays());
-        tasks.retain(|relay, task| {
+        kept.retain(|relay, task| {
             let wanted = relays.contains(relay);
             if !wanted {
                 task.abort();
@@ -72,7 +94,11 @@ async fn run(engine: Arc<Engine>, mut told: watch::Receiver<Orders>) {
             wanted
         });
         for relay in relays {
-            tasks.entry(relay.clone()).or_insert_with(|| tokio::spawn(keep(engine.clone(), relay, told.clone())));
+            let broken = kept.get(&relay).is_some_and(AbortHandle::is_finished);
+            if broken || !kept.contains_key(&relay) {
+                let after = broken.then_some(BROKEN);
+                kept.insert(relay.clone(), tasks.spawn(begin(engine.clone(), relay, told.clone(), after)));
+            }
         }
         let tick = engine.next_tick().map(|ms| Duration::from_millis(ms).min(TICK));
         tokio::select! {
@@ -80,35 +106,30 @@ async fn run(engine: Arc<Engine>, mut told: watch::Receiver<Orders>) {
             _ = told.wait_for(|orders| orders.stop) => break,
             () = engine.changed.notified() => {}
             () = wait(tick) => engine.tick(),
+            Some(_) = tasks.join_next() => {}
         }
     }
     engine.shut_down();
-    let relays: Vec<RelayUrl> = tasks.keys().cloned().collect();
-    // Aborted when this is dropped.
-    let mut ending: JoinSet<()> = JoinSet::new();
-    for task in tasks.into_values() {
-        ending.spawn(async move {
-            let mut task = Aborted(task);
-            // A task that panicked has ended too.
-            let _ = (&mut task.0).await;
-        });
-    }
-    let _ = timeout(GOODBYE, async { while ending.join_next().await.is_some() {} }).await;
-    drop(ending);
-    for relay in relays {
+    let _ = timeout(GOODBYE, async { while tasks.join_next().await.is_some() {} }).await;
+    drop(tasks);
+    for relay in kept.into_keys() {
         engine.disconnected(&relay);
         engine.forget_link(&relay);
     }
-    engine.deliver_events();
 }
 
-/// Aborts its task when it is dropped.
-struct Aborted(JoinHandle<()>);
-
-impl Drop for Aborted {
-    fn drop(&mut self) {
-        self.0.abort();
+/// Keeps a relay; `after`: after a pause, because the last attempt to do so broke.
+async fn begin(engine: Arc<Engine>, relay: RelayUrl, mut told: watch::Receiver<Orders>, after: Option<Duration>) {
+    if let Some(after) = after {
+        engine.disconnected(&relay);
+        let retry_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        engine.tell_link(&relay, LinkState::Waiting { problem: "something went wrong inside the app".into(), retry_ms });
+        tokio::select! {
+            _ = told.wait_for(|orders| orders.stop) => return,
+            () = sleep(after) => {}
+        }
     }
+    keep(engine, relay, told).await;
 }
 
 async fn wait(time: Option<Duration>) {
@@ -118,106 +139,24 @@ async fn wait(time: Option<Duration>) {
     }
 }
 
-/// Keeps one relay connected until told to stop.
-async fn keep(engine: Arc<Engine>, relay: RelayUrl, mut told: watch::Receiver<Orders>) {
-    let mut backoff = Backoff::default();
-    loop {
-        engine.tell_link(&relay, LinkState::Connecting);
-        let anew = told.borrow_and_update().anew;
-        let connected = tokio::select! {
-            // Looked at first: a connection that comes about after the shutdown would never be told to end.
-            biased;
-            orders = told.wait_for(|orders| orders.stop || orders.anew != anew) => match orders {
-                Ok(orders) if !orders.stop => continue,
-                _ => return,
-            },
-            connected = Link::connect(&relay) => connected,
-        };
-        let problem = match connected {
-            Ok((link, hello)) => {
-                let since = Instant::now();
-                let end = tokio::select! {
-                    end = serve(&engine, &relay, link, hello.nonce) => end,
-                    // Its network is gone, and so is the connection: there is nobody to say goodbye to.
-                    _ = told.wait_for(|orders| !orders.stop && orders.anew != anew) => End::Anew,
-                };
-                engine.disconnected(&relay);
-                if since.elapsed() >= STABLE {
-                    backoff.reset();
-                }
-                match end {
-                    End::Stopped => return,
-                    End::Anew => {
-                        backoff.reset();
-                        continue;
-                    }
-                    End::Lost(problem) => problem,
-                }
-            }
-            Err(error) => describe(&error),
-        };
-        let retry_ms = backoff.next_pause(&mut OsRng);
-        engine.tell_link(&relay, LinkState::Waiting { problem, retry_ms });
-        tokio::select! {
-            orders = told.wait_for(|orders| orders.stop || orders.anew != anew) => match orders {
-                Ok(orders) if !orders.stop => backoff.reset(),
-                _ => return,
-            },
-            () = sleep(Duration::from_millis(retry_ms)) => {}
-        }
-    }
-}
-
-/// How a connection ended.
-enum End {
-    /// The engine let go of its end.
-    Stopped,
-    /// It is to be made anew at once.
-    Anew,
-    /// For this reason.
-    Lost(String),
-}
-
-/// Carries frames until the connection ends.
-async fn serve(engine: &Engine, relay: &RelayUrl, mut link: Link, nonce: Nonce) -> End {
-    let (queue, mut frames) = unbounded_channel();
-    engine.connected(relay, nonce, queue);
-    let mut proven = false;
-    loop {
-        tokio::select! {
-            received = link.recv() => match received {
-                Ok(frame) => {
-                    match Frame::parse(&frame) {
-                        Ok(Frame::Error { code }) => return End::Lost(code.to_string()),
-                        Ok(Frame::Proved { .. }) if !proven => {
-                            proven = true;
-                            engine.tell_link(relay, LinkState::Connected);
-                        }
-                        _ => {}
-                    }
-                    engine.received(relay, &frame);
-                }
-                Err(error) => return End::Lost(describe(&error)),
-            },
-            frame = frames.recv() => match frame {
-                Some(frame) => {
-                    if let Err(error) = link.send(&frame).await {
-                        return End::Lost(describe(&error));
-                    }
-                }
-                None => {
-                    link.close().await;
-                    return End::Stopped;
-                }
-            },
-        }
-    }
-}
-
-/// The error and what caused it, in one line.
+/// The error and what caused it, in one line: short and clean, since what is at the other end may have had a word in it.
 pub(crate) fn describe(error: &LinkError) -> String {
-    match std::error::Error::source(error) {
+    let text = match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
+    };
+    clean(&text, MAX_HINT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_short_and_clean() {
+        let names = "DnsName(\"evil\u{202e}.example\")\n".repeat(1000);
+        let text = describe(&LinkError::Tls(std::io::Error::other(names)));
+        assert_eq!(text.chars().count(), MAX_HINT);
+        assert!(text.starts_with("no secure connection to the relay: ") && !text.contains(['\n', '\u{202e}']), "{text}");
     }
 }

@@ -1,10 +1,10 @@
 //! Pairing over the network: MEET, the core's typestates, the six digits (docs/PROTOCOL.md §6).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use countersign_core::{
     keys::PairingId,
-    pairing::{AwaitP2, PAIRING_TTL_MS, PairingCode},
+    pairing::{AwaitP2, PAIRING_TTL_MS, PairingCode, PhonePaired},
     phone::PhoneError,
     relay::{Circuit, CloseReason, Frame, Role},
 };
@@ -17,24 +17,50 @@ use crate::{AuthenticatorError, PairingUi, engine::Engine, net::describe, wake_u
 /// The one circuit of this connection.
 const CIRCUIT: Circuit = 1;
 
-/// Pairs with the laptop that shows `code`; returns when both sides have stored the pairing, or when the code is dead.
-pub(crate) async fn pair(engine: &Engine, code: &str, ui: &dyn PairingUi) -> Result<PairingId, AuthenticatorError> {
+/// How long a laptop that shows a pairing code may take to come: it waits at the relay already.
+pub(crate) const LAPTOP_PATIENCE: Duration = Duration::from_secs(20);
+/// How long the last message may take.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// A pairing that both people have agreed to; nothing is stored yet.
+pub(crate) struct Agreed {
+    meeting: Meeting,
+    paired: PhonePaired,
+}
+
+/// Meets the laptop that shows `code`, up to the moment where its person has typed the digits. Dropped, it leaves nothing behind.
+pub(crate) async fn agree(engine: &Engine, code: &str, ui: &dyn PairingUi) -> Result<Agreed, AuthenticatorError> {
     let code: PairingCode = code.trim().parse()?;
     if engine.look(|phone| phone.has_paired(&code.pairing_id())) {
         return Err(PhoneError::PairingUsed.into());
     }
-    let paired = timeout(Duration::from_millis(PAIRING_TTL_MS), attempt(engine, code, ui)).await;
-    paired.unwrap_or_else(|_| Err(ended("the pairing code has expired; nothing was stored")))
+    let agreed = timeout(Duration::from_millis(PAIRING_TTL_MS), attempt(engine, code, ui)).await;
+    agreed.unwrap_or_else(|_| Err(ended("the pairing code has expired; nothing was stored")))
 }
 
-async fn attempt(engine: &Engine, code: PairingCode, ui: &dyn PairingUi) -> Result<PairingId, AuthenticatorError> {
+/// Stores the pairing and tells the laptop. To be run to its end: from the first step on it is stored.
+pub(crate) async fn finish(engine: Arc<Engine>, agreed: Agreed) -> Result<PairingId, AuthenticatorError> {
+    let Agreed { mut meeting, paired } = agreed;
+    let id = paired.pairing_id;
+    let p5 = engine.call(|phone, ctx| phone.add_pairing(paired, ctx))?;
+    let told = timeout(GOODBYE, meeting.say(&p5)).await;
+    meeting.link.close().await;
+    match told {
+        Ok(Ok(())) => Ok(id),
+        _ => Err(AuthenticatorError::StartAgain(
+            "the pairing is stored here, but the laptop may not know: if it reports a failure, revoke the pairing and pair again".into(),
+        )),
+    }
+}
+
+async fn attempt(engine: &Engine, code: PairingCode, ui: &dyn PairingUi) -> Result<Agreed, AuthenticatorError> {
     let (relay, rendezvous) = (code.relay.clone(), code.rendezvous);
     let push = seal_for(engine, &relay, &code.pairing_id()).await;
     let unreachable = |error| AuthenticatorError::TryAgain(format!("{relay}: {}. The pairing code is still good", describe(&error)));
-    let (link, _) = Link::connect(&relay).await.map_err(unreachable)?;
+    let (link, _) = (engine.dial)(relay.clone()).await.map_err(unreachable)?;
     let mut meeting = Meeting { link };
     meeting.send(&Frame::Meet { circuit: CIRCUIT, role: Role::Phone, rendezvous }).await?;
-    meeting.met().await?;
+    timeout(LAPTOP_PATIENCE, meeting.met()).await.unwrap_or_else(|_| Err(nobody()))?;
     let (pairing, p1) = engine.look(|phone| AwaitP2::start(phone.device(), code, &mut OsRng))?;
     meeting.say(&p1).await?;
     let p2 = meeting.hear().await?;
@@ -43,15 +69,14 @@ async fn attempt(engine: &Engine, code: PairingCode, ui: &dyn PairingUi) -> Resu
     meeting.say(&p3).await?;
     ui.show_digits(pairing.name().to_owned(), pairing.digits()).map_err(|_| ended("the app could not show the digits"))?;
     let p4 = meeting.hear().await?;
-    let paired = pairing.receive(&p4)?;
-    let id = paired.pairing_id;
-    let p5 = engine.call(|phone, ctx| phone.add_pairing(paired, ctx))?;
-    let told = meeting.say(&p5).await;
-    meeting.link.close().await;
-    match told {
-        Ok(()) => Ok(id),
-        Err(_) => Err(ended("the pairing is stored here, but the laptop may not know: if it reports a failure, revoke the pairing")),
-    }
+    Ok(Agreed { meeting, paired: pairing.receive(&p4)? })
+}
+
+fn nobody() -> AuthenticatorError {
+    AuthenticatorError::TryAgain(
+        "the laptop is not at the relay. If it still shows this code, scan it again; if not, start again there with: countersign pair"
+            .into(),
+    )
 }
 
 /// The two ends at one rendezvous.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use age::{DecryptError, secrecy::SecretString};
+use countersign_core::seed::{PassphraseHeaderError, check_passphrase_header};
 use zeroize::Zeroizing;
 
 /// Why a file was not opened.
@@ -44,6 +45,14 @@ pub fn seal(plain: &[u8], passphrase: &str, log_n: u8) -> Option<Vec<u8>> {
 /// # Errors
 /// [`NotOpened`].
 pub fn open(sealed: &[u8], passphrase: &str, max_log_n: u8) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
+    // The age crate's parser takes hours for a few megabytes of stanzas.
+    let work = check_passphrase_header(sealed).map_err(|error| match error {
+        PassphraseHeaderError::ForAKey => NotOpened::ForAKey,
+        _ => NotOpened::Damaged,
+    })?;
+    if work > max_log_n {
+        return Err(NotOpened::TooMuchWork);
+    }
     let decryptor = age::Decryptor::new(sealed).map_err(|_| NotOpened::Damaged)?;
     let mut identity = age::scrypt::Identity::new(secret(passphrase));
     identity.set_max_work_factor(max_log_n);

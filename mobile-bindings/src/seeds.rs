@@ -6,6 +6,7 @@ use countersign_core::{
     otp::{OtpAuth, is_migration, parse_migration, parse_otpauth},
     text::{MAX_LABEL, clean},
 };
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use crate::AuthenticatorError;
@@ -59,16 +60,21 @@ impl SeedImport {
         Self::read(&Zeroizing::new(text)).map(Arc::new)
     }
 
-    /// From a picture of a QR code, PNG or JPEG. May take a second: not for the app's main thread.
+    /// From a picture of a QR code, PNG or JPEG. May take a second, on a thread of its own.
     ///
     /// # Errors
-    /// [`AuthenticatorError::BadInput`].
+    /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::TryAgain`].
     #[uniffi::constructor]
-    pub fn from_picture(picture: Vec<u8>) -> Result<Arc<Self>, AuthenticatorError> {
+    pub async fn from_picture(picture: Vec<u8>) -> Result<Arc<Self>, AuthenticatorError> {
         let picture = Zeroizing::new(picture);
-        let unusable = |error| format!("this picture can't be used: {error}; take a PNG or JPEG that shows the QR code alone");
-        let text = countersign_qr::read(&picture).map_err(|error| AuthenticatorError::BadInput(unusable(error)))?;
-        Self::read(&text).map(Arc::new)
+        let (say, said) = oneshot::channel();
+        let read = move || {
+            // Whoever asked may have gone.
+            let _ = say.send(Self::read_picture(&picture));
+        };
+        let failed = || AuthenticatorError::TryAgain("the picture could not be read; try again".into());
+        std::thread::Builder::new().name("countersign-picture".into()).spawn(read).map_err(|_| failed())?;
+        said.await.unwrap_or_else(|_| Err(failed())).map(Arc::new)
     }
 
     /// What was found.
@@ -95,6 +101,12 @@ impl SeedImport {
 }
 
 impl SeedImport {
+    fn read_picture(picture: &[u8]) -> Result<Self, AuthenticatorError> {
+        let unusable = |error| format!("this picture can't be used: {error}; take a PNG or JPEG that shows the QR code alone");
+        let text = countersign_qr::read(picture).map_err(|error| AuthenticatorError::BadInput(unusable(error)))?;
+        Self::read(&text)
+    }
+
     fn read(text: &str) -> Result<Self, AuthenticatorError> {
         let text = text.trim();
         if text.len() > MAX_TEXT {

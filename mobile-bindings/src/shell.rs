@@ -37,6 +37,16 @@ impl Shell {
         }
     }
 
+    /// Runs a future on the threads, to its end: once begun it is done, whoever waits for it.
+    pub(crate) fn run_to_end<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = Result<T, AuthenticatorError>> + Send + 'static,
+    ) -> Running<T> {
+        let Some(handle) = self.handle() else { return Running(Err(ended())) };
+        let task = handle.spawn(future);
+        self.run(async move { task.await.unwrap_or_else(|error| Err(broken(&error))) })
+    }
+
     /// Runs what may wait for a disk. Once begun it is done, whoever waits for it.
     pub(crate) fn work<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, AuthenticatorError> + Send + 'static) -> Running<T> {
         match self.handle() {
@@ -94,7 +104,7 @@ impl<T> Drop for Running<T> {
     }
 }
 
-fn broken(error: &JoinError) -> AuthenticatorError {
+pub(crate) fn broken(error: &JoinError) -> AuthenticatorError {
     let what =
         if error.is_cancelled() { "the authenticator was closed meanwhile" } else { "something went wrong inside; look what was done" };
     AuthenticatorError::TryAgain(what.into())

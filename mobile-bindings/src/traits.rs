@@ -115,8 +115,8 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for ObserverError {
     }
 }
 
-/// Is told what happens, in order, by one thread of the engine and never while a lock is held: every method of the
-/// [`crate::Authenticator`] may be called from it. Return soon: what comes next waits.
+/// Is told what happens, in order, on one thread that the engine has for it, and never while a lock is held: every method of the [`crate::Authenticator`] may be
+/// called and waited for. What comes next waits until it returns. The first may come before the constructor of the [`crate::Authenticator`] has returned.
 #[uniffi::export(with_foreign)]
 pub trait Observer: Send + Sync {
     /// Something happened.

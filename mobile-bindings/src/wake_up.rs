@@ -7,12 +7,16 @@ use countersign_core::{
     phone::PushAddress,
     relay::{Frame, MailboxProof, PushStatus, RelayUrl, Subscription, mailbox_address},
 };
-use countersign_link::{Link, LinkError};
+use countersign_link::LinkError;
 use data_encoding::BASE64URL_NOPAD;
 use rand_core::OsRng;
 use tokio::time::timeout;
 
-use crate::{AuthenticatorError, engine::Engine, net::describe};
+use crate::{
+    AuthenticatorError,
+    engine::Engine,
+    net::{Dial, describe},
+};
 
 /// Longest wait for a relay's answer, once it is connected.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -66,11 +70,11 @@ struct Answer {
 }
 
 /// The VAPID public key of a relay, base64url; nothing if it sends no wake-ups.
-pub(crate) async fn key_of(relay: &str) -> Result<Option<String>, AuthenticatorError> {
+pub(crate) async fn key_of(dial: &Dial, relay: &str) -> Result<Option<String>, AuthenticatorError> {
     let relay: RelayUrl = relay.trim().parse().map_err(|error| AuthenticatorError::BadInput(format!("{error}")))?;
     // Any mailbox will do, and one of ours would be taken from the connection that stays.
     let nobody = DeviceRoot::make(&mut OsRng).derive_mailbox(&PairingId::default());
-    let answer = ask(&relay, &nobody, None).await;
+    let answer = ask(dial, &relay, &nobody, None).await;
     let answer = answer.map_err(|error| AuthenticatorError::TryAgain(format!("{relay}: {}; try again", describe(&error))))?;
     Ok(answer.filter(|answer| answer.status == PushStatus::Ok).map(|answer| BASE64URL_NOPAD.encode(&answer.key)))
 }
@@ -80,15 +84,15 @@ pub(crate) async fn seal_for(engine: &Engine, relay: &RelayUrl, id: &PairingId) 
     let (address, mailbox) = engine.look(|phone| (phone.wake_up(relay), phone.device().derive_mailbox(id)));
     let Some(address) = address else { return Vec::new() };
     let subscription = Subscription { p256dh: address.p256dh, auth: address.auth, endpoint: address.endpoint.as_bytes() };
-    match ask(relay, &mailbox, Some(subscription)).await {
+    match ask(&engine.dial, relay, &mailbox, Some(subscription)).await {
         Ok(Some(answer)) if answer.status == PushStatus::Ok => answer.sealed,
         _ => Vec::new(),
     }
 }
 
 /// Asks on a connection of its own; nothing if the relay does not know PUSH.
-async fn ask(relay: &RelayUrl, key: &SigningKey, subscription: Option<Subscription<'_>>) -> Result<Option<Answer>, LinkError> {
-    let (mut link, hello) = Link::connect(relay).await?;
+async fn ask(dial: &Dial, relay: &RelayUrl, key: &SigningKey, subscription: Option<Subscription<'_>>) -> Result<Option<Answer>, LinkError> {
+    let (mut link, hello) = dial(relay.clone()).await?;
     let signature = MailboxProof { origin: relay.origin(), nonce: &hello.nonce }.sign(key);
     link.send(&Frame::Prove { mailbox_public: key.public(), signature, deny: &[] }.encode()).await?;
     link.send(&Frame::Push { mailbox: mailbox_address(&key.public()), subscription }.encode()).await?;

@@ -1,4 +1,5 @@
-//! An otpauth URI out of a picture of a QR code: PNG or JPEG. Pure Rust, bounded, and every buffer that may show a secret is wiped.
+//! An otpauth URI out of a picture of a QR code: PNG or JPEG. Pure Rust and bounded. Our buffers that may show a
+//! secret are wiped: pixels, texts. The copy of the pixels that `rqrr` works on, its decoded bits, and what the decoders keep of the file are not.
 
 use std::io::Cursor;
 

@@ -51,11 +51,16 @@ impl Phone {
     /// Says no to a request and takes its pairing back.
     ///
     /// # Errors
-    /// [`PhoneError::NoSuchRequest`], [`PhoneError::NotSaved`].
+    /// [`PhoneError::NoSuchRequest`], [`PhoneError::NotSaved`] (the request still waits).
     pub fn block(&mut self, request: &RequestId, ctx: &mut Context<'_>) -> Result<(), PhoneError> {
         let id = self.waiting(request)?;
-        self.end(&id, Status::Denied, "this pairing was blocked", HistoryOutcome::Denied, ctx)?;
-        self.revoke(&id, ctx)
+        let result = RequestResult::without_codes(Status::Denied, "this pairing was blocked", ctx.now.unix);
+        let answer = Answer { result, codes: 0, outcome: HistoryOutcome::Denied };
+        let now = ctx.now.unix;
+        // One write for both: a pairing that could not be taken back is not told that it was.
+        self.answer(&id, answer, ctx, |state| state.take_back(&id, now))?;
+        self.end_of_pairing(&id);
+        Ok(())
     }
 
     /// Checks a decision: the number, then the policy. What is right waits for [`Phone::approve`] with the unlock key; what is wrong ends the request.
@@ -325,11 +330,12 @@ impl Phone {
         self.event(PhoneEvent::Withdrawn(*id));
     }
 
-    /// Tells every job that waits that this program ends.
+    /// Tells every job that waits that this program ends. Nothing waits after it.
     pub fn shut_down(&mut self) {
-        for (_, session) in std::mem::take(&mut self.sessions) {
-            if let Session::AwaitHuman(mut session) = session
-                && let Some(at) = session.at.take()
+        for (id, session) in std::mem::take(&mut self.sessions) {
+            let Session::AwaitHuman(mut session) = session else { continue };
+            self.event(PhoneEvent::Withdrawn(id));
+            if let Some(at) = session.at.take()
                 && let Ok(cancel) = write(&mut session.channel, &PhoneMessage::Cancel(CancelReason::Shutdown))
             {
                 self.send(&at, &cancel);

@@ -13,6 +13,9 @@ pub enum PhoneError {
     /// The state file is damaged or belongs to another device key.
     #[error("the phone's state can't be read: it is damaged or belongs to another device key")]
     StateUnreadable,
+    /// The state was saved by a later version of this program.
+    #[error("the phone's state was saved by a later version of this app: update the app. Nothing was changed")]
+    StateLater,
     /// There is no such request any more.
     #[error("this request is no longer waiting: it was answered, withdrawn, or has expired")]
     NoSuchRequest,

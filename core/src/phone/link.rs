@@ -6,6 +6,15 @@ use crate::{
     relay::{CloseReason, Frame, Mailbox, MailboxProof, Nonce, RelayUrl, TicketId, mailbox_address},
 };
 
+/// A connection.
+pub(super) struct Link {
+    relay: RelayUrl,
+    /// Of its HELLO.
+    nonce: Nonce,
+    /// Another device has taken a mailbox over.
+    evicted: bool,
+}
+
 impl Phone {
     /// The relays that this phone has mailboxes at.
     #[must_use]
@@ -23,9 +32,9 @@ impl Phone {
     /// before it is replaced by another.
     pub fn connected(&mut self, relay: &RelayUrl, nonce: &Nonce) {
         self.mailboxes.retain(|(_, _, at)| at != relay);
-        self.links.retain(|(at, _)| at != relay);
+        self.links.retain(|link| link.relay != *relay);
         self.forget_pushes(relay);
-        self.links.push((relay.clone(), *nonce));
+        self.links.push(Link { relay: relay.clone(), nonce: *nonce, evicted: false });
         let here = addresses(&self.state).filter(|(_, at, _)| *at == relay.origin());
         let here: Vec<PairingId> = here.map(|(id, ..)| id).take(MAX_PROVEN).collect();
         for id in here {
@@ -36,7 +45,8 @@ impl Phone {
     /// Proves the mailbox of a pairing, live or taken back, if its relay is connected and has room for it.
     pub(super) fn prove(&mut self, id: &PairingId) {
         let Some((_, origin, denied)) = addresses(&self.state).find(|(of, ..)| of == id) else { return };
-        let Some((relay, nonce)) = self.links.iter().find(|(relay, _)| relay.origin() == origin).cloned() else { return };
+        let link = self.links.iter().find(|link| link.relay.origin() == origin);
+        let Some((relay, nonce)) = link.map(|link| (link.relay.clone(), link.nonce)) else { return };
         self.mailboxes.retain(|(_, of, _)| of != id);
         if self.mailboxes.iter().filter(|(_, _, at)| *at == relay).count() >= MAX_PROVEN {
             return;
@@ -53,7 +63,8 @@ impl Phone {
     /// The connection to `relay` ended: its circuits are gone.
     pub fn disconnected(&mut self, relay: &RelayUrl, ctx: &Context<'_>) {
         self.mailboxes.retain(|(_, _, at)| at != relay);
-        self.links.retain(|(at, _)| at != relay);
+        self.links.retain(|link| link.relay != *relay);
+        self.state.forget_denied(ctx.now.unix);
         let lost: Vec<PairingId> =
             self.sessions.iter().filter(|(_, session)| session.at().is_some_and(|at| at.relay == *relay)).map(|(id, _)| *id).collect();
         for id in lost {
@@ -95,8 +106,16 @@ impl Phone {
                 self.push_not_known(relay, code);
                 self.event(PhoneEvent::RelayError(relay.clone(), code));
             }
-            Ok(Frame::Evicted { .. }) => self.event(PhoneEvent::Evicted(relay.clone())),
+            Ok(Frame::Evicted { mailbox }) => self.evicted(relay, &mailbox),
             _ => {}
+        }
+    }
+
+    fn evicted(&mut self, relay: &RelayUrl, mailbox: &Mailbox) {
+        self.mailboxes.retain(|(address, _, at)| address != mailbox || at != relay);
+        let Some(link) = self.links.iter_mut().find(|link| link.relay == *relay) else { return };
+        if !std::mem::replace(&mut link.evicted, true) {
+            self.event(PhoneEvent::Evicted(relay.clone()));
         }
     }
 

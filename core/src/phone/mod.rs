@@ -32,7 +32,7 @@ pub use wake_up::PushAddress;
 use crate::{
     keys::{DeviceRoot, PairingId},
     pairing::PhoneIdentity,
-    relay::{Circuit, ErrorCode, Mailbox, Nonce, PushStatus, RelayUrl},
+    relay::{Circuit, ErrorCode, Mailbox, PushStatus, RelayUrl},
     time::Now,
 };
 
@@ -85,11 +85,12 @@ pub enum PhoneEvent {
     JobAway(PairingId),
     /// The connection to the job is back.
     JobBack(PairingId),
-    /// The job gave up, or its request expired.
+    /// The job gave up, its request expired, or the phone ends.
     Withdrawn(PairingId),
     /// The job has got its answer and said what became of the code, or ended.
     Settled(PairingId),
-    /// Another device proved this phone's mailbox: the keys were copied, or two programs share one state.
+    /// Another device proved a mailbox of this phone: the keys were copied, or two programs share one state. Told once for each connection, which stays
+    /// deaf for that mailbox: whoever proves it next has it. A shell proves it again, on a new connection, only when its owner wants it.
     Evicted(RelayUrl),
     /// A relay complained and ends the connection.
     RelayError(RelayUrl, ErrorCode),
@@ -111,8 +112,8 @@ pub struct Phone {
     saved: vault::Saved,
     lost: Vec<vault::Part>,
     sessions: BTreeMap<PairingId, session::Session>,
-    /// Relays that are connected, with the nonces of their HELLOs.
-    links: Vec<(RelayUrl, Nonce)>,
+    /// Relays that are connected.
+    links: Vec<link::Link>,
     /// Mailboxes proven, or about to be, per relay.
     mailboxes: Vec<(Mailbox, PairingId, RelayUrl)>,
     /// PUSHes under way, by relay.

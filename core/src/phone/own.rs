@@ -5,7 +5,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 use super::{
     Context, HistoryEntry, NotSaved, PairingInfo, Phone, PhoneError, PhoneEvent,
     session::Session,
-    state::{Id, MAX_PAIRINGS, MAX_RETIRED, Own, Pairing, Push, Revoked, State, StoredSecret},
+    state::{Id, MAX_PAIRINGS, OWN_VERSION, Own, Pairing, Push, State, StoredSecret},
     vault::{self, Opened, Part, Parts, Saved},
 };
 use crate::{
@@ -34,7 +34,7 @@ impl Phone {
     /// [`NotSaved`].
     pub fn create(device: DeviceRoot, identity: &PhoneIdentity, ctx: &mut Context<'_>) -> Result<Self, NotSaved> {
         let own = Own {
-            v: 1,
+            v: OWN_VERSION,
             name: identity.name.clone(),
             recipient: identity.recipient.to_string(),
             signer: ByteArray::new(identity.signer),
@@ -49,14 +49,15 @@ impl Phone {
     /// A phone from what [`Store::save`] was given last, by name. Parts that are missing or damaged are empty in it, and named by [`Phone::lost`].
     ///
     /// # Errors
-    /// [`PhoneError::StateUnreadable`] if it can't be told which phone it is.
+    /// [`PhoneError::StateUnreadable`] if it can't be told which phone it is, [`PhoneError::StateLater`] if a part was saved by a later version.
     pub fn open(device: DeviceRoot, parts: &Parts, now: u64) -> Result<Self, PhoneError> {
-        let opened = vault::open(&device.derive_state_key(), parts).map_err(|_| PhoneError::StateUnreadable)?;
+        let opened = vault::open(&device.derive_state_key(), parts)?;
         let Opened { mut state, saved, lost } = opened;
         if lost.contains(&Part::Seeds) {
             // Nobody knows any more which steps are burnt.
             state.own.not_before = state.own.not_before.max(now);
         }
+        state.forget_denied(now);
         let mut phone = Self::around(device, state, saved)?;
         phone.lost = lost;
         Ok(phone)
@@ -64,10 +65,10 @@ impl Phone {
 
     /// A phone around a state that was read.
     pub(super) fn around(device: DeviceRoot, state: State, saved: Saved) -> Result<Self, PhoneError> {
-        let recipient = state.own.recipient.parse().map_err(|_| PhoneError::StateUnreadable)?;
-        if state.own.v != 1 {
-            return Err(PhoneError::StateUnreadable);
+        if state.own.v != OWN_VERSION {
+            return Err(PhoneError::StateLater);
         }
+        let recipient = state.own.recipient.parse().map_err(|_| PhoneError::StateUnreadable)?;
         let identity = PhoneIdentity { name: state.own.name.clone(), recipient, signer: *state.own.signer };
         Ok(Self::with(device, identity, state, saved))
     }
@@ -159,20 +160,15 @@ impl Phone {
     /// # Errors
     /// [`PhoneError::NoSuchPairing`], [`PhoneError::NotSaved`].
     pub fn revoke(&mut self, id: &PairingId, ctx: &mut Context<'_>) -> Result<(), PhoneError> {
-        let pairing = self.state.pairing(id).ok_or(PhoneError::NoSuchPairing)?;
-        let revoked = Revoked { id: pairing.id, relay: pairing.relay.clone(), ticket: pairing.ticket };
-        self.transact(ctx, |state| {
-            let id = revoked.id;
-            state.paired.pairings.retain(|pairing| pairing.id != id);
-            state.paired.grants.retain(|grant| grant.pairing != id);
-            state.replay.retain(|entry| entry.pairing != id);
-            state.paired.revoked.push(revoked);
-            state.paired.retired.push(id);
-            let surplus = state.paired.revoked.len().saturating_sub(MAX_PAIRINGS);
-            state.paired.revoked.drain(..surplus);
-            let surplus = state.paired.retired.len().saturating_sub(MAX_RETIRED);
-            state.paired.retired.drain(..surplus);
-        })?;
+        self.state.pairing(id).ok_or(PhoneError::NoSuchPairing)?;
+        let now = ctx.now.unix;
+        self.transact(ctx, |state| state.take_back(id, now))?;
+        self.end_of_pairing(id);
+        Ok(())
+    }
+
+    /// What follows once it is on disk that a pairing was taken back.
+    pub(super) fn end_of_pairing(&mut self, id: &PairingId) {
         if let Some(session) = self.sessions.remove(id) {
             if let Some(at) = session.at().cloned() {
                 self.close(&at, CloseReason::TicketRefused);
@@ -182,7 +178,6 @@ impl Phone {
             }
         }
         self.prove(id);
-        Ok(())
     }
 
     /// Allows or denies a pairing the use of a seed.

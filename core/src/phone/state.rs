@@ -17,7 +17,12 @@ pub const MAX_HISTORY: usize = 200;
 /// Pairings; also pairings taken back of which relays are still told, and wake-up addresses.
 pub(super) const MAX_PAIRINGS: usize = 64;
 /// Ids of pairings taken back; the oldest go first.
-pub(super) const MAX_RETIRED: usize = 4096;
+const MAX_RETIRED: usize = 4096;
+/// How long a relay where this phone has no other pairing is still told that the ticket of one taken back is denied, seconds: 30 days. It is a courtesy, which
+/// costs a connection: the phone itself refuses that pairing for ever.
+pub(super) const DENIED_FOR: u64 = 30 * 24 * 3600;
+/// Of [`Own`].
+pub(super) const OWN_VERSION: u8 = 1;
 /// Seeds.
 pub(super) const MAX_SEEDS: usize = 256;
 /// Sealed files remembered for one seed; the oldest go first.
@@ -119,6 +124,9 @@ pub(super) struct Revoked {
     pub(super) id: Id,
     pub(super) relay: String,
     pub(super) ticket: Id,
+    /// When, Unix seconds.
+    #[serde(default)]
+    pub(super) at: u64,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -202,6 +210,27 @@ impl State {
         if let Some(push) = self.paired.pairings.iter_mut().find(|pairing| *pairing.id == *id).and_then(|pairing| pairing.push.as_mut()) {
             push.given = true;
         }
+    }
+
+    /// Takes a pairing back, with every right it has and every answer that is kept for it.
+    pub(super) fn take_back(&mut self, id: &PairingId, now: u64) {
+        let Some(at) = self.paired.pairings.iter().position(|pairing| *pairing.id == *id) else { return };
+        let Pairing { id, relay, ticket, .. } = self.paired.pairings.remove(at);
+        self.paired.grants.retain(|grant| grant.pairing != id);
+        self.replay.retain(|entry| entry.pairing != id);
+        self.paired.revoked.push(Revoked { id, relay, ticket, at: now });
+        self.paired.retired.push(id);
+        let surplus = self.paired.revoked.len().saturating_sub(MAX_PAIRINGS);
+        self.paired.revoked.drain(..surplus);
+        let surplus = self.paired.retired.len().saturating_sub(MAX_RETIRED);
+        self.paired.retired.drain(..surplus);
+    }
+
+    /// Relays that only pairings taken back long ago lead to are told no more.
+    pub(super) fn forget_denied(&mut self, now: u64) {
+        let Paired { pairings, revoked, .. } = &mut self.paired;
+        let lives = |relay: &str| pairings.iter().any(|pairing| pairing.relay == relay);
+        revoked.retain(|it| lives(&it.relay) || now.saturating_sub(it.at) < DENIED_FOR);
     }
 
     pub(super) fn seed(&self, id: &[u8; 16]) -> Option<&Seed> {

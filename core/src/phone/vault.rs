@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::{
-    Context, NotSaved,
+    Context, NotSaved, PhoneError,
     state::{Own, State},
 };
 use crate::{
@@ -44,8 +44,9 @@ pub enum Part {
 }
 
 impl Part {
-    /// All of them, in the order in which they are saved: what burns a step comes first.
-    pub const ALL: [Self; 6] = [Self::Seeds, Self::Pairings, Self::Requests, Self::History, Self::Phone, Self::PhoneCopy];
+    /// All of them, in the order in which they are saved. The phone itself comes first: it says from when on steps may be issued if the seeds were lost, which
+    /// seeds that look healthy again no longer tell. Then what burns a step, before all that is only sent or shown.
+    pub const ALL: [Self; 6] = [Self::Phone, Self::PhoneCopy, Self::Seeds, Self::Pairings, Self::Requests, Self::History];
 
     /// What a shell calls it: small letters and dashes.
     #[must_use]
@@ -126,17 +127,17 @@ pub(super) struct Opened {
     pub(super) lost: Vec<Part>,
 }
 
-/// Reads all parts; an error if nothing says which phone it is.
-pub(super) fn open(key: &StateKey, parts: &Parts) -> Result<Opened, ChannelError> {
+/// Reads all parts; an error if nothing says which phone it is, or a later version wrote one of them: whoever took that for damage would write over it.
+pub(super) fn open(key: &StateKey, parts: &Parts) -> Result<Opened, PhoneError> {
     let mut opened = Reading { key, parts, saved: Saved::default(), lost: Vec::new() };
-    let (own, copy) = (opened.read::<Own>(Part::Phone), opened.read::<Own>(Part::PhoneCopy));
-    let own = own.or(copy).ok_or(ChannelError::Decrypt)?;
+    let (own, copy) = (opened.read::<Own>(Part::Phone)?, opened.read::<Own>(Part::PhoneCopy)?);
+    let own = own.or(copy).ok_or(PhoneError::StateUnreadable)?;
     let state = State {
         own,
-        paired: opened.read(Part::Pairings).unwrap_or_default(),
-        index: opened.read(Part::Seeds).unwrap_or_default(),
-        replay: opened.read(Part::Requests).unwrap_or_default(),
-        history: opened.read(Part::History).unwrap_or_default(),
+        paired: opened.read(Part::Pairings)?.unwrap_or_default(),
+        index: opened.read(Part::Seeds)?.unwrap_or_default(),
+        replay: opened.read(Part::Requests)?.unwrap_or_default(),
+        history: opened.read(Part::History)?.unwrap_or_default(),
     };
     // One copy of two costs nothing.
     opened.lost.retain(|part| !matches!(part, Part::Phone | Part::PhoneCopy));
@@ -151,19 +152,21 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn read<T: Serialize + DeserializeOwned>(&mut self, part: Part) -> Option<T> {
-        let plain = self.parts.get(part.name()).and_then(|sealed| unseal(self.key, part, sealed).ok());
-        let value = plain.as_ref().and_then(|plain| decode(plain).ok());
-        match (&plain, &value) {
-            (Some(plain), Some(_)) => drop(self.saved.0.insert(part, Sha256::digest(&**plain).into())),
-            _ => self.lost.push(part),
-        }
-        value
+    fn read<T: Serialize + DeserializeOwned>(&mut self, part: Part) -> Result<Option<T>, PhoneError> {
+        let Some((version, plain)) = self.parts.get(part.name()).and_then(|sealed| unseal(self.key, part, sealed)) else {
+            self.lost.push(part);
+            return Ok(None);
+        };
+        // Whole, and by this phone's key: what can't be understood all the same is new, not damaged.
+        let value = if version == VERSION { decode(&plain).ok() } else { None };
+        let value = value.ok_or(PhoneError::StateLater)?;
+        self.saved.0.insert(part, Sha256::digest(&*plain).into());
+        Ok(Some(value))
     }
 }
 
-fn aad(part: Part) -> Vec<u8> {
-    [&[VERSION], part.name().as_bytes()].concat()
+fn aad(version: u8, part: Part) -> Vec<u8> {
+    [&[version], part.name().as_bytes()].concat()
 }
 
 fn seal(key: &StateKey, part: Part, plain: &[u8], rng: &mut (impl RngCore + CryptoRng)) -> Result<Vec<u8>, ChannelError> {
@@ -171,20 +174,71 @@ fn seal(key: &StateKey, part: Part, plain: &[u8], rng: &mut (impl RngCore + Cryp
     rng.fill_bytes(&mut nonce);
     // The cipher needs its key.
     let sealed = XChaCha20Poly1305::new(Key::from_slice(key.0.expose()))
-        .encrypt(XNonce::from_slice(&nonce), Payload { msg: plain, aad: &aad(part) })
+        .encrypt(XNonce::from_slice(&nonce), Payload { msg: plain, aad: &aad(VERSION, part) })
         .map_err(|_| ChannelError::TooLong)?;
     Ok([&[VERSION], &nonce[..], &sealed].concat())
 }
 
-fn unseal(key: &StateKey, part: Part, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
-    let (version, rest) = sealed.split_first_chunk::<1>().ok_or(ChannelError::Malformed)?;
-    let (nonce, rest) = rest.split_at_checked(NONCE).ok_or(ChannelError::Malformed)?;
-    if *version != [VERSION] {
-        return Err(ChannelError::Malformed);
-    }
+/// The version that sealed it, and what is inside; nothing if it is damaged. Later versions keep this envelope, so that they are told from damage.
+fn unseal(key: &StateKey, part: Part, sealed: &[u8]) -> Option<(u8, Zeroizing<Vec<u8>>)> {
+    let (version, rest) = sealed.split_first()?;
+    let (nonce, rest) = rest.split_at_checked(NONCE)?;
     // The cipher needs its key.
-    XChaCha20Poly1305::new(Key::from_slice(key.0.expose()))
-        .decrypt(XNonce::from_slice(nonce), Payload { msg: rest, aad: &aad(part) })
-        .map(Zeroizing::new)
-        .map_err(|_| ChannelError::Decrypt)
+    let cipher = XChaCha20Poly1305::new(Key::from_slice(key.0.expose()));
+    let plain = cipher.decrypt(XNonce::from_slice(nonce), Payload { msg: rest, aad: &aad(*version, part) }).ok()?;
+    Some((*version, Zeroizing::new(plain)))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+
+    use super::*;
+    use crate::{
+        keys::{DeviceRoot, UnlockRoot},
+        pairing::PhoneIdentity,
+        phone::{Phone, Store},
+        time::Now,
+    };
+
+    impl Store for Parts {
+        fn save(&mut self, part: &str, sealed: &[u8]) -> Result<(), NotSaved> {
+            self.insert(part.to_owned(), sealed.to_vec());
+            Ok(())
+        }
+    }
+
+    fn device() -> DeviceRoot {
+        DeviceRoot::from_slice(&[1; 32]).unwrap()
+    }
+
+    /// By another version of the envelope, or of what is inside.
+    fn sealed_by(version: u8, plain: &[u8], part: Part) -> Vec<u8> {
+        let cipher = XChaCha20Poly1305::new(Key::from_slice(device().derive_state_key().0.expose()));
+        let sealed = cipher.encrypt(&[5; NONCE].into(), Payload { msg: plain, aad: &aad(version, part) }).unwrap();
+        [&[version], &[5; NONCE][..], &sealed].concat()
+    }
+
+    #[test]
+    fn what_a_later_version_saved_is_not_taken_for_damage() {
+        let identity = PhoneIdentity::derive("pixel", &UnlockRoot::from_slice(&[2; 32]).unwrap()).unwrap();
+        let mut parts = Parts::new();
+        let now = Now { unix: 1_700_000_000, mono: 0 };
+        let rng = &mut ChaCha20Rng::seed_from_u64(1);
+        Phone::create(device(), &identity, &mut Context { now, rng, store: &mut parts }).map(drop).unwrap();
+        let open = |parts: &Parts| Phone::open(device(), parts, now.unix).map(|phone| phone.lost().len());
+        assert_eq!(open(&parts), Ok(0));
+        for part in Part::ALL {
+            for later in [sealed_by(2, b"whatever", part), sealed_by(1, b"\xa1\x63new\x01", part)] {
+                let mut parts = parts.clone();
+                parts.insert(part.name().to_owned(), later.clone());
+                assert_eq!(open(&parts), Err(PhoneError::StateLater), "{part:?}");
+                // One flipped bit is damage, wherever it is.
+                let mut damaged = later;
+                damaged[0] ^= 4;
+                parts.insert(part.name().to_owned(), damaged);
+                assert!(open(&parts).is_ok(), "{part:?}");
+            }
+        }
+    }
 }

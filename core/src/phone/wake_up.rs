@@ -125,7 +125,12 @@ impl Phone {
     /// PUSH_SEALED.
     pub(super) fn push_sealed(&mut self, relay: &RelayUrl, mailbox: &Mailbox, status: PushStatus, sealed: &[u8], ctx: &mut Context<'_>) {
         let pushes = self.pushes_at(relay);
-        pushes.unanswered = pushes.unanswered.saturating_sub(1);
+        // What nobody asked for is not stored.
+        let Some(left) = pushes.unanswered.checked_sub(1) else { return };
+        pushes.unanswered = left;
+        if self.state.wake_up(relay.origin()).is_none() {
+            return;
+        }
         if status != PushStatus::Ok || sealed.is_empty() {
             return self.not_registered(relay, if status == PushStatus::Ok { PushStatus::Off } else { status });
         }

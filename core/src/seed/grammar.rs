@@ -19,7 +19,7 @@ const LINE: usize = 64;
 /// Bytes of an X25519 share, and of a wrapped file key.
 const X25519: usize = 32;
 /// Bytes of the header's MAC.
-const MAC: usize = 32;
+pub(super) const MAC: usize = 32;
 
 /// An age file that has passed the check. Public: it opens for nobody without an identity.
 #[derive(Clone, PartialEq, Eq)]
@@ -130,7 +130,7 @@ fn check(bytes: &[u8]) -> Result<(), SealedError> {
 }
 
 /// A line without its LF, and what follows it.
-fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|&byte| byte == b'\n')?;
     let (line, rest) = bytes.split_at_checked(end)?;
     Some((line, rest.get(1..)?))
@@ -147,7 +147,7 @@ fn read_arguments(line: &[u8]) -> Result<(&str, Option<&[u8]>), SealedError> {
 }
 
 /// How many bytes a stanza's body decodes to, and what follows it.
-fn split_body(mut rest: &[u8]) -> Result<(usize, &[u8]), SealedError> {
+pub(super) fn split_body(mut rest: &[u8]) -> Result<(usize, &[u8]), SealedError> {
     let mut length = 0;
     loop {
         let (line, after) = split_line(rest).ok_or(SealedError::Header)?;
@@ -164,7 +164,7 @@ fn split_body(mut rest: &[u8]) -> Result<(usize, &[u8]), SealedError> {
 }
 
 /// Whether `text` is the canonical unpadded base64 of `length` bytes.
-fn is_base64_of(text: &[u8], length: usize) -> bool {
+pub(super) fn is_base64_of(text: &[u8], length: usize) -> bool {
     BASE64_NOPAD.decode(text).is_ok_and(|bytes| bytes.len() == length)
 }
 

@@ -11,12 +11,14 @@
 
 mod grammar;
 mod open;
+mod passphrase;
 mod recipient;
 mod record;
 mod seal;
 
 pub use grammar::{MAX_SEALED, MAX_STANZAS, SealedError, SealedSeed};
 pub use open::{OpenError, OpenedSeed, open};
+pub use passphrase::{PassphraseHeaderError, check_passphrase_header};
 pub use recipient::{Recipient, RecipientError, age_recipient};
 pub use record::{RECORD_SIZES, SeedId};
 pub use seal::{MAX_RECIPIENTS, SealError, seal};

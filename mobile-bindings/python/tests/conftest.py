@@ -93,7 +93,7 @@ class Phone:
         number = await job.match_number()
         request = await self.arrived()
         assert request.needs_seed and request.verified.kind == cm.RequestKind.ENROLL
-        await self.app.approve(request.id, number, None, True, cm.SeedImport.from_picture(picture(URI)))
+        await self.app.approve(request.id, number, None, True, await cm.SeedImport.from_picture(picture(URI)))
         assert await job.end() == 0, job.err
 
     async def reopen(self):

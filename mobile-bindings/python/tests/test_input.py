@@ -144,11 +144,12 @@ async def test_a_relay_that_comes_back(phone, laptop, relay):
         await again.program.kill()
 
 
-def test_a_picture_of_a_seed():
-    found = cm.SeedImport.from_picture(picture(URI))
+async def test_a_picture_of_a_seed():
+    found = await cm.SeedImport.from_picture(picture(URI))
     assert [it.label for it in found.entries()] == [LABEL] and (found.part().number, found.part().of) == (1, 1)
     # One seed beside the QR code of something else is no riddle.
-    assert [it.label for it in cm.SeedImport.from_picture(picture_of_several(URI, "https://example.org")).entries()] == [LABEL]
+    found = await cm.SeedImport.from_picture(picture_of_several(URI, "https://example.org"))
+    assert [it.label for it in found.entries()] == [LABEL]
 
 
 @pytest.mark.parametrize(
@@ -163,9 +164,9 @@ def test_a_picture_of_a_seed():
         (picture("otpauth://hotp/ACME:x?counter=1&secret=" + SECRET), "counter"),
     ],
 )
-def test_pictures_without_one_seed(harmless, bytes, says):
+async def test_pictures_without_one_seed(harmless, bytes, says):
     with pytest.raises(error.BadInput) as caught:
-        cm.SeedImport.from_picture(bytes)
+        await cm.SeedImport.from_picture(bytes)
     assert says in str(caught.value)
     harmless(str(caught.value))
 

@@ -64,7 +64,7 @@ async def test_an_export_of_google_authenticator(device):
 
     export = b"".join(field(1, account(*it)) for it in [(b"a", 2), (b"counts", 1), (b"b", 2)]) + field(2, 1) + field(3, 2) + field(4, 0)
     text = "otpauth-migration://offline?data=" + base64.b64encode(export).decode().replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
-    found = cm.SeedImport.from_picture(picture(text))
+    found = await cm.SeedImport.from_picture(picture(text))
     assert (found.part().number, found.part().of) == (1, 2)
     entries = found.entries()
     assert [it.label.removeprefix("ACME:") for it in entries] == ["a", "counts", "b"]

@@ -1,8 +1,10 @@
 //! Time from the operating system.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_core::time::Now;
+// The operating system's, or that of a test in virtual time.
+use tokio::time::Instant;
 
 /// Reads the wall clock and a monotonic one that starts with it.
 #[derive(Debug, Clone, Copy)]

@@ -32,7 +32,7 @@ pub enum LinkError {
     /// The connection broke.
     #[error("the connection to the relay broke")]
     Broken(#[source] io::Error),
-    /// Nothing was heard for `SILENCE`, or nothing could be sent for `SEND_TIMEOUT`.
+    /// Nothing was heard for `SILENCE`, or after a ping, or nothing could be sent for `SEND_TIMEOUT`.
     #[error("the relay fell silent")]
     Silent,
     /// A message is longer than `MAX_FRAME`.

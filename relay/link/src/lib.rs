@@ -10,7 +10,7 @@ mod tls;
 
 pub use clock::Clock;
 pub use error::LinkError;
-pub use link::{CONNECT_TIMEOUT, Hello, Link, SEND_TIMEOUT, SILENCE};
+pub use link::{ANSWER, CONNECT_TIMEOUT, Hello, Link, SEND_TIMEOUT, SILENCE, Stream};
 pub use process::harden;
 pub use tls::connect_tls;
 /// The roots that [`Link::connect_with`] takes.

@@ -1,6 +1,6 @@
 //! One connection to a relay (docs/PROTOCOL.md §7).
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use countersign_core::relay::{Frame, MAX_FRAME, Nonce, RelayUrl, VERSION};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -29,6 +29,8 @@ const ADDRESS_TIMEOUT: Duration = Duration::from_secs(5);
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 /// The relay pings every 30 s: hearing nothing for this long means that the connection is dead.
 pub const SILENCE: Duration = Duration::from_secs(75);
+/// How long the relay may take to answer a ping.
+pub const ANSWER: Duration = Duration::from_secs(20);
 /// How long saying goodbye may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -45,9 +47,14 @@ pub struct Hello {
 pub struct Link {
     socket: WebSocketStream<Box<dyn Stream>>,
     heard: Instant,
+    /// Ask after this much silence; nothing: wait for [`SILENCE`].
+    heartbeat: Option<Duration>,
+    /// Something has to be heard until then.
+    deadline: Option<Instant>,
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+/// What a [`Link`] can run over.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 impl Link {
@@ -58,8 +65,8 @@ impl Link {
     /// [`LinkError::Unreachable`], [`LinkError::TimedOut`], [`LinkError::Tls`], [`LinkError::NotARelay`], [`LinkError::Version`],
     /// [`LinkError::Refused`]; [`LinkError::Closed`] and [`LinkError::Broken`] if it ends before HELLO.
     pub async fn connect(url: &RelayUrl) -> Result<(Self, Hello), LinkError> {
-        let roots = if url.is_tls() { tls::system_roots() } else { RootCertStore::empty() };
-        Self::connect_with(url, roots).await
+        let roots = if url.is_tls() { tls::system_roots() } else { Arc::new(RootCertStore::empty()) };
+        timeout(CONNECT_TIMEOUT, connect(url, roots)).await.unwrap_or(Err(LinkError::TimedOut))
     }
 
     /// As [`Link::connect`], trusting these roots only.
@@ -67,7 +74,33 @@ impl Link {
     /// # Errors
     /// As [`Link::connect`].
     pub async fn connect_with(url: &RelayUrl, roots: RootCertStore) -> Result<(Self, Hello), LinkError> {
-        timeout(CONNECT_TIMEOUT, connect(url, roots)).await.unwrap_or(Err(LinkError::TimedOut))
+        timeout(CONNECT_TIMEOUT, connect(url, Arc::new(roots))).await.unwrap_or(Err(LinkError::TimedOut))
+    }
+
+    /// As [`Link::connect`], over a connection that is there already: another transport, or a test in virtual time.
+    ///
+    /// # Errors
+    /// As [`Link::connect`].
+    pub async fn over(url: &RelayUrl, stream: impl Stream + 'static) -> Result<(Self, Hello), LinkError> {
+        timeout(CONNECT_TIMEOUT, greet(url, Box::new(stream))).await.unwrap_or(Err(LinkError::TimedOut))
+    }
+
+    /// From now on the relay is asked for a sign of life after so much silence, and has [`ANSWER`] to give it.
+    pub fn set_heartbeat(&mut self, interval: Duration) {
+        self.heartbeat = Some(interval);
+    }
+
+    /// Asks the relay for a sign of life now: unless [`Link::recv`] hears anything within `patience`, it ends with [`LinkError::Silent`].
+    ///
+    /// # Errors
+    /// As [`Link::send`].
+    pub async fn probe(&mut self, patience: Duration) -> Result<(), LinkError> {
+        let deadline = Instant::now() + patience;
+        self.deadline = Some(self.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
+        // A dead connection may take no more bytes: that is told by the deadline.
+        let sent =
+            timeout(patience.min(SEND_TIMEOUT), self.socket.send(Message::Ping(Bytes::new()))).await.map_err(|_| LinkError::Silent)?;
+        sent.map_err(broken)
     }
 
     /// Sends one frame.
@@ -90,9 +123,19 @@ impl Link {
     /// the other side sends text. After an error the link is of no more use.
     pub async fn recv(&mut self) -> Result<Vec<u8>, LinkError> {
         loop {
-            let next = timeout_at(self.heard + SILENCE, self.socket.next()).await.map_err(|_| LinkError::Silent)?;
+            let asks = self.deadline.is_none().then_some(self.heartbeat).flatten();
+            let until = self.deadline.unwrap_or_else(|| self.heard + self.heartbeat.unwrap_or(SILENCE));
+            let next = match timeout_at(until, self.socket.next()).await {
+                Ok(next) => next,
+                Err(_) if asks.is_some() => {
+                    self.probe(ANSWER).await?;
+                    continue;
+                }
+                Err(_) => return Err(LinkError::Silent),
+            };
             let message = next.ok_or(LinkError::Closed)?.map_err(broken)?;
             self.heard = Instant::now();
+            self.deadline = None;
             match message {
                 Message::Binary(bytes) => return Ok(bytes.into()),
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
@@ -109,14 +152,19 @@ impl Link {
     }
 }
 
-async fn connect(url: &RelayUrl, roots: RootCertStore) -> Result<(Link, Hello), LinkError> {
+async fn connect(url: &RelayUrl, roots: Arc<RootCertStore>) -> Result<(Link, Hello), LinkError> {
     let tcp = connect_tcp(url).await.map_err(LinkError::Unreachable)?;
     // Frames are small and each one is waited for.
     let _ = tcp.set_nodelay(true);
     let stream: Box<dyn Stream> = if url.is_tls() { Box::new(tls::connect(tcp, url.host(), roots).await?) } else { Box::new(tcp) };
+    greet(url, stream).await
+}
+
+/// The WebSocket handshake and HELLO.
+async fn greet(url: &RelayUrl, stream: Box<dyn Stream>) -> Result<(Link, Hello), LinkError> {
     let request = format!("{}/v1", url.origin());
     let (socket, _) = client_async_with_config(request, stream, Some(config())).await.map_err(not_a_relay)?;
-    let mut link = Link { socket, heard: Instant::now() };
+    let mut link = Link { socket, heard: Instant::now(), heartbeat: None, deadline: None };
     let first = link.recv().await?;
     match Frame::parse(&first) {
         Ok(Frame::Hello { version: VERSION, nonce, time }) => Ok((link, Hello { nonce, time })),

@@ -1,6 +1,10 @@
 //! TLS to a relay: rustls with ring, the system's roots.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use rustls_pki_types::ServerName;
 use tokio::{
@@ -15,8 +19,23 @@ use tokio_rustls::{
 
 use crate::LinkError;
 
-/// The roots of the operating system (or of `SSL_CERT_FILE` and `SSL_CERT_DIR`); Mozilla's if there are none.
-pub(crate) fn system_roots() -> RootCertStore {
+/// How long roots that were read serve: reading a hundred files for each attempt would cost a phone more than the attempt.
+const ROOTS_SERVE: Duration = Duration::from_secs(3600);
+
+static ROOTS: Mutex<Option<(Instant, Arc<RootCertStore>)>> = Mutex::new(None);
+
+/// The roots of the operating system (or of `SSL_CERT_FILE` and `SSL_CERT_DIR`), read at most once an hour; Mozilla's if there are none.
+pub(crate) fn system_roots() -> Arc<RootCertStore> {
+    let mut roots = ROOTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, roots)) = roots.as_ref().filter(|(read, _)| read.elapsed() < ROOTS_SERVE) {
+        return roots.clone();
+    }
+    let read = Arc::new(read_roots());
+    *roots = Some((Instant::now(), read.clone()));
+    read
+}
+
+fn read_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     // One bad file among the system's does not spoil the others.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -26,7 +45,7 @@ pub(crate) fn system_roots() -> RootCertStore {
     roots
 }
 
-pub(crate) async fn connect(stream: TcpStream, host: &str, roots: RootCertStore) -> Result<TlsStream<TcpStream>, LinkError> {
+pub(crate) async fn connect(stream: TcpStream, host: &str, roots: Arc<RootCertStore>) -> Result<TlsStream<TcpStream>, LinkError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -49,4 +68,14 @@ pub async fn connect_tls(stream: TcpStream, host: &str) -> io::Result<impl Async
         LinkError::Tls(error) | LinkError::Unreachable(error) => error,
         other => io::Error::other(other),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_are_read_once() {
+        assert!(Arc::ptr_eq(&system_roots(), &system_roots()));
+    }
 }

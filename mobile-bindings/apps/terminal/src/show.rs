@@ -53,6 +53,8 @@ pub(crate) fn event(event: &Event, pairings: &[Pairing]) -> Option<String> {
         Event::ConnectionChanged { connection: Connection { relay, state } } => match state {
             LinkState::Connecting => format!("{relay}: connecting"),
             LinkState::Connected => format!("{relay}: connected"),
+            // The attention says it, and what it means.
+            LinkState::Evicted | LinkState::Disconnected => return None,
             LinkState::Waiting { problem, retry_ms } => {
                 format!("{relay}: {problem}; next attempt in {}.{} s", retry_ms / 1000, retry_ms % 1000 / 100)
             }
@@ -65,7 +67,9 @@ pub(crate) fn event(event: &Event, pairings: &[Pairing]) -> Option<String> {
 fn attention(attention: &Attention) -> String {
     match attention {
         Attention::Evicted { relay } => {
-            format!("{relay}: ANOTHER device answers for this phone now: its keys were copied, or two programs share one state")
+            format!(
+                "{relay}: ANOTHER device answers for this phone now: its keys were copied, or two programs share one state; start this one again to take its place"
+            )
         }
         Attention::WakeUpRegistered { pairing } => {
             format!("{pairing}: the relay can wake you; on the laptop run `countersign renew` while this is connected")

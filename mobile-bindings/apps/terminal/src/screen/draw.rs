@@ -91,6 +91,8 @@ fn connection(it: &countersign_mobile::Connection) -> String {
     match &it.state {
         LinkState::Connecting => format!("{} connecting", it.relay),
         LinkState::Connected => format!("{} connected", it.relay),
+        LinkState::Evicted => format!("{} ANOTHER DEVICE answers for this phone", it.relay),
+        LinkState::Disconnected => format!("{} not connected", it.relay),
         LinkState::Waiting { problem, .. } => format!("{} NOT CONNECTED: {problem}", it.relay),
     }
 }

@@ -1,0 +1,178 @@
+//! What an app does to a phone: killed, cancelled, opened over what is left of another, on two devices at once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+mod common;
+
+use std::sync::{Arc, Mutex, mpsc};
+
+use common::{App, Digits, Events, Laptop, PASSPHRASE, PATIENCE, World, reopened, runtime, wait};
+use countersign_core::pairing::AwaitP1;
+use countersign_mobile::{
+    Authenticator, AuthenticatorError, Connection, Event, Gone, LinkState, Observer, ObserverError, Storage, StorageError,
+};
+use rand_core::OsRng;
+
+fn create(app: &Arc<App>) -> Result<Arc<Authenticator>, AuthenticatorError> {
+    let (tell, _) = mpsc::channel();
+    wait(Authenticator::create("pixel".into(), app.clone(), app.clone(), Arc::new(Events(tell))))
+}
+
+fn is(state: LinkState) -> impl Fn(&Event) -> bool {
+    move |event| matches!(event, Event::ConnectionChanged { connection: Connection { state: now, .. } } if *now == state)
+}
+
+#[test]
+fn a_new_phone_takes_nothing_from_what_is_left_of_another() {
+    let world = World::new();
+    world.enroll();
+    let app = world.app.clone();
+    let root = app.secrets.lock().unwrap().remove("device-root").unwrap();
+    let before = (app.blobs.lock().unwrap().clone(), app.protected.lock().unwrap().clone());
+    let Err(AuthenticatorError::SetUp(why)) = create(&app) else { panic!("it began anew") };
+    assert!(why.contains("device key is missing"), "{why}");
+    let (tell, _) = mpsc::channel();
+    let opened = wait(Authenticator::open(app.clone(), app.clone(), Arc::new(Events(tell))));
+    let Some(AuthenticatorError::SetUp(why)) = opened.err() else { panic!("it opened") };
+    assert!(why.contains("device key is missing") && !why.contains("set this phone up"), "{why}");
+    assert_eq!((app.blobs.lock().unwrap().clone(), app.protected.lock().unwrap().clone()), before);
+    // The key comes back, and so does the phone.
+    app.secrets.lock().unwrap().insert("device-root".into(), root);
+    assert_eq!(reopened(&world).0.seeds().unwrap().len(), 1);
+    assert!(matches!(create(&app), Err(AuthenticatorError::SetUp(_))));
+}
+
+#[test]
+fn an_attempt_to_set_up_that_was_not_finished_may_be_repeated() {
+    for writes in 0..6 {
+        let app = Arc::new(App::default());
+        *app.writes.lock().unwrap() = Some(writes);
+        assert!(matches!(create(&app), Err(AuthenticatorError::Storage(_))), "after {writes} writes");
+        *app.writes.lock().unwrap() = None;
+        create(&app).unwrap();
+    }
+    // Killed between the key and the mark: it is a phone, and opening it completes it.
+    let world = World::new();
+    world.app.blobs.lock().unwrap().remove("complete").unwrap();
+    reopened(&world);
+    assert!(world.app.blobs.lock().unwrap().contains_key("complete"));
+}
+
+#[test]
+fn two_devices_with_one_backup_do_not_fight() {
+    let world = World::new();
+    world.pair();
+    let backup = wait(world.phone.back_up(PASSPHRASE.into(), true)).unwrap();
+    let (tell, events) = mpsc::channel();
+    let app = Arc::new(App::default());
+    let second = wait(Authenticator::restore(backup, PASSPHRASE.into(), app.clone(), app.clone(), Arc::new(Events(tell)))).unwrap();
+    let until = |wanted: &dyn Fn(&Event) -> bool| while !wanted(&events.recv_timeout(PATIENCE).unwrap()) {};
+    wait(world.phone.connect()).unwrap();
+    world.until(is(LinkState::Connected));
+    wait(second.connect()).unwrap();
+    until(&is(LinkState::Connected));
+    world.until(is(LinkState::Evicted));
+    assert_eq!(world.phone.connections().unwrap()[0].state, LinkState::Evicted);
+    // Whoever's owner opens the app has the requests.
+    wait(world.phone.connect()).unwrap();
+    world.until(is(LinkState::Connected));
+    until(&is(LinkState::Evicted));
+    wait(second.network_changed()).unwrap();
+    until(&is(LinkState::Connected));
+    world.until(is(LinkState::Evicted));
+    // Nobody did anything by itself: each change was somebody's call.
+    wait(world.phone.disconnect()).unwrap();
+    world.until(is(LinkState::Disconnected));
+    assert_eq!(second.connections().unwrap()[0].state, LinkState::Connected);
+    assert!(events.try_recv().is_err());
+}
+
+#[test]
+fn what_waits_is_gone_and_not_answered_when_the_phone_disconnects() {
+    let world = World::new();
+    let (_ci, _) = world.asked();
+    wait(world.phone.disconnect()).unwrap();
+    world.until(|event| matches!(event, Event::RequestGone { why: Gone::Withdrawn, .. }));
+    world.until(is(LinkState::Disconnected));
+}
+
+#[test]
+fn an_observer_may_wait_for_every_method() {
+    struct Stops(Mutex<Option<Arc<Authenticator>>>, mpsc::Sender<()>);
+    impl Observer for Stops {
+        fn on_event(&self, event: Event) -> Result<(), ObserverError> {
+            let phone = self.0.lock().unwrap().clone();
+            if let Some(phone) = phone.filter(|_| is(LinkState::Connected)(&event)) {
+                wait(phone.disconnect()).unwrap();
+                self.1.send(()).map_err(|_| ObserverError::Failed)?;
+            }
+            Ok(())
+        }
+    }
+    let world = World::new();
+    world.pair();
+    let (tell, told) = mpsc::channel();
+    let observer = Arc::new(Stops(Mutex::new(None), tell));
+    let phone = wait(Authenticator::open(world.app.clone(), world.app.clone(), observer.clone())).unwrap();
+    *observer.0.lock().unwrap() = Some(phone.clone());
+    wait(phone.connect()).unwrap();
+    told.recv_timeout(PATIENCE).unwrap();
+    *observer.0.lock().unwrap() = None;
+}
+
+/// Cancels the pairing in the moment in which it is stored.
+struct Late(Arc<App>, Mutex<Option<Arc<Authenticator>>>);
+
+impl Storage for Late {
+    fn load(&self, name: String) -> Result<Option<Vec<u8>>, StorageError> {
+        Storage::load(&*self.0, name)
+    }
+    fn save(&self, name: String, bytes: Vec<u8>) -> Result<(), StorageError> {
+        if let Some(phone) = &*self.1.lock().unwrap() {
+            phone.cancel_pairing().unwrap();
+        }
+        self.0.save(name, bytes)
+    }
+}
+
+#[test]
+fn a_pairing_that_is_stored_is_not_cancelled_any_more() {
+    let world = World::new();
+    let app = Arc::new(App::default());
+    let storage = Arc::new(Late(app.clone(), Mutex::default()));
+    let (tell, _events) = mpsc::channel();
+    let phone = wait(Authenticator::create("late".into(), storage.clone(), app, Arc::new(Events(tell)))).unwrap();
+    *storage.1.lock().unwrap() = Some(phone.clone());
+    let laptop = AwaitP1::make("acme/widget", world.relay.clone(), &mut OsRng);
+    let (code, (show, digits)) = (laptop.code().to_text().to_string(), mpsc::channel());
+    let pairing = phone.clone();
+    let answer = std::thread::spawn(move || wait(pairing.pair(code, Arc::new(Digits(show)))));
+    runtime().block_on(async {
+        let mut link = Laptop::meet(&world.relay, &laptop).await;
+        let (laptop, p2) = laptop.receive(&link.hear().await, &mut OsRng).unwrap();
+        link.say(&p2).await;
+        let laptop = laptop.receive(&link.hear().await).unwrap();
+        let (laptop, p4) = laptop.check(&digits.recv_timeout(PATIENCE).unwrap()).unwrap();
+        link.say(&p4).await;
+        laptop.receive(&link.hear().await).unwrap();
+    });
+    assert_eq!(answer.join().unwrap().unwrap().name, "acme/widget");
+    assert_eq!(phone.pairings().unwrap().len(), 1);
+    *storage.1.lock().unwrap() = None;
+}
+
+#[test]
+fn a_disconnect_that_is_cancelled_is_done_all_the_same() {
+    let world = World::new();
+    let (mut ci, _) = world.asked();
+    let phone = world.phone.clone();
+    runtime().block_on(async {
+        // Begun, and given up at the first wait.
+        tokio::select! {
+            biased;
+            _ = phone.disconnect() => panic!("done at once"),
+            () = std::future::ready(()) => {}
+        }
+    });
+    world.until(is(LinkState::Disconnected));
+    assert_eq!(ci.run(|ci| ci.away), None, "the job was told");
+}
