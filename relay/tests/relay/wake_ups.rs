@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use countersign_core::relay::{CloseReason, Frame, PushStatus, Subscription, Ticket, WakeResult};
-use countersign_relay::{Config, PushConfig, limits::Limits};
+use countersign_relay::{
+    Config, PushConfig,
+    limits::{Limits, MAX_WAKES_IN_FLIGHT_PER_IP},
+};
 use p256::{SecretKey, elliptic_curve::sec1::ToEncodedPoint as _};
 
 use crate::{
@@ -189,4 +192,20 @@ async fn a_name_that_leads_inwards_is_not_connected_to() {
     let ticket = world.ticket(&format!("https://localhost:{}/send", service.address.port())).await;
     assert_eq!(world.wake(&ticket).await, WakeResult::Failed);
     assert_eq!(service.more(), 0);
+}
+
+#[tokio::test]
+async fn one_address_does_not_take_all_places() {
+    let service = PushService::start(&[Answer::Silence]).await;
+    let mut limits = limits();
+    limits.max_waiting_per_mailbox = 2 * MAX_WAKES_IN_FLIGHT_PER_IP;
+    let mut world = World::new(limits, true).await;
+    let ticket = world.ticket(&service.endpoint()).await;
+    // Whoever has a mailbox makes tickets as they like.
+    for n in 0..MAX_WAKES_IN_FLIGHT_PER_IP {
+        let circuit = world.next();
+        world.ci.open(circuit, &Ticket { ticket_id: [n as u8; 16], ..ticket.clone() }, b"m1").await;
+        world.ci.expect(Frame::Waiting { circuit }).await;
+    }
+    assert_eq!(world.wake(&Ticket { ticket_id: [99; 16], ..ticket }).await, WakeResult::Limit);
 }
