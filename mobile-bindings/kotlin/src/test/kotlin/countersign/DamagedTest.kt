@@ -22,7 +22,7 @@ class DamagedTest {
             phone.engine.disconnect()
             phone.engine.close()
             val parts = mapOf("seeds" to LostPart.SEEDS, "pairings" to LostPart.PAIRINGS, "requests" to LostPart.REQUESTS, "history" to LostPart.HISTORY)
-            assertEquals(parts.keys + setOf("phone", "phone-copy"), phone.storage.blobs.keys)
+            assertEquals(parts.keys + setOf("phone", "phone-copy", "complete"), phone.storage.blobs.keys)
             for ((name, part) in parts) {
                 for (damaged in listOf(flipped(phone.storage.blobs.getValue(name)), byteArrayOf(), null)) {
                     val events = Events()
