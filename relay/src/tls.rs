@@ -161,6 +161,10 @@ fn load(files: &TlsFiles, ticketer: &Arc<dyn ProducesTickets>) -> Result<(Arc<Se
         .map_err(|source| unread(&files.cert, source))?;
     let first = chain.first().ok_or_else(|| TlsError::NoCertificate(files.cert.clone()))?;
     let leaf = Leaf::parse(first, &files.cert)?;
+    // rustls looks at the first one alone.
+    if chain.iter().any(|certificate| Certificate::from_der(certificate).is_err()) {
+        return Err(TlsError::Certificate(files.cert.clone()));
+    }
     if is_encrypted(&files.key) {
         return Err(TlsError::EncryptedKey(files.key.clone()));
     }
@@ -227,6 +231,10 @@ mod tests {
         fs::write(&files.cert, renewed).unwrap();
         assert!(matches!(tls.reload(u64::MAX, &[]), Err(TlsError::Expired(_))));
         assert!(Arc::ptr_eq(&old, &tls.current()));
+        let whole = fs::read(&files.cert).unwrap();
+        fs::write(&files.cert, [&whole[..], b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"].concat()).unwrap();
+        assert!(matches!(tls.reload(NOW, &[]), Err(TlsError::Certificate(_))));
+        fs::write(&files.cert, whole).unwrap();
         assert!(matches!(tls.reload(0, &[]), Err(TlsError::NotYet(_))));
         assert!(matches!(tls.reload(NOW, &["old.example.org"]), Err(TlsError::OtherHost { .. })));
         assert!(Arc::ptr_eq(&old, &tls.current()));

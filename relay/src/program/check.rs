@@ -257,11 +257,11 @@ fn check_limits(options: &Options, max_files: Option<u64>, findings: &mut Findin
             "at most {files} files may be open, which leaves room for few connections: raise the limit (ulimit -Hn, LimitNOFILE)"
         ));
     }
-    let needed = limits.max_connections.saturating_add(RESERVED_FILES);
     // The default is taken down to what fits without a word: it is for bigger machines.
     let max_files = max_files.and_then(|files| usize::try_from(files).ok()).filter(|_| options.max_connections.is_some());
-    if let Some(max_files) = max_files.filter(|max_files| *max_files < needed) {
-        let fitting = limits.clone().within_files(max_files).max_connections;
+    let fitting = |files: &usize| limits.clone().within_files(*files).max_connections;
+    if let Some(max_files) = max_files.filter(|files| fitting(files) < limits.max_connections) {
+        let (fitting, needed) = (fitting(&max_files), limits.max_connections.saturating_add(RESERVED_FILES));
         findings.warning(format!(
             "max-connections is {}, and at most {max_files} files may be open: raise the limit (LimitNOFILE={needed}) or take \
              max-connections = {fitting}",
@@ -397,6 +397,8 @@ mod tests {
         let found = check(&options("max-connections = 65536"), NOW, Some(20_000));
         assert!(found.len() == 1 && found[0].text.contains("LimitNOFILE=65792") && found[0].text.contains("= 19744"), "{found:?}");
         finds(&options("max-connections = 100000"), &[(Warning, "LimitNOFILE=100256")]);
+        // A quarter is kept back at most.
+        assert!(check(&options("max-connections = 750"), NOW, Some(1_024)).is_empty());
         let found = check(&Options::default(), NOW, Some(100));
         assert!(found.len() == 1 && found[0].text.contains("ulimit"), "{found:?}");
     }

@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 use crate::{Config, Relay, RelayError, clock::unix_now};
 use check::{Finding, check};
 pub use exit::{EXITS, Exit};
-use log::LogFormat;
+use log::{LogFormat, LogLevel};
 use options::Options;
 use signals::Signals;
 
@@ -78,16 +78,30 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
         Some(Command::Check(start)) => (start, true),
         None => (cli.start, false),
     };
+    let format = start.options.log_format();
     match start.options() {
         Ok(options) if checking => tell(&options).into(),
         Ok(options) => serve(options).into(),
         Err(errors) => {
-            for error in errors {
-                output::line(&error.to_string());
-            }
-            Exit::BadConfig.into()
+            let errors = errors.iter().map(ToString::to_string).collect();
+            // The file's own format can't be known.
+            refuse(errors, if checking { LogFormat::Human } else { format }).into()
         }
     }
+}
+
+/// Says what is wrong with a configuration that nothing is started with.
+fn refuse(problems: Vec<String>, format: LogFormat) -> Exit {
+    match format {
+        LogFormat::Human => problems.iter().for_each(|problem| output::line(problem)),
+        LogFormat::Json => {
+            let _writes_until_the_end = log::init(format, LogLevel::default());
+            for problem in problems {
+                error!(event = "config_problem", "{problem}");
+            }
+        }
+    }
+    Exit::BadConfig
 }
 
 impl Start {

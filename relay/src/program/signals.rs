@@ -1,5 +1,7 @@
 //! What the operating system tells the program while it runs.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 /// Two requests to stop.
@@ -10,8 +12,9 @@ pub(super) struct Signals<F, S> {
     pub(super) second: S,
 }
 
-/// Listens from now on: whoever knows that the relay is ready may send a signal at once. `reload` is called on SIGHUP.
-pub(super) fn listen(reload: impl Fn() + Send + 'static) -> Signals<impl Future<Output = ()>, impl Future<Output = ()>> {
+/// Listens from now on: whoever knows that the relay is ready may send a signal at once. `reload` is called on SIGHUP,
+/// on a thread of its own: files may be where reading them takes for ever.
+pub(super) fn listen(reload: impl Fn() + Send + Sync + 'static) -> Signals<impl Future<Output = ()>, impl Future<Output = ()>> {
     let (first_told, first) = oneshot::channel();
     let (second_told, second) = oneshot::channel();
     follow(vec![second_told, first_told], reload);
@@ -26,7 +29,7 @@ async fn told(receiver: oneshot::Receiver<()>) {
 }
 
 #[cfg(unix)]
-fn follow(mut to_tell: Vec<oneshot::Sender<()>>, reload: impl Fn() + Send + 'static) {
+fn follow(mut to_tell: Vec<oneshot::Sender<()>>, reload: impl Fn() + Send + Sync + 'static) {
     use tokio::signal::unix::{SignalKind, signal};
     let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
@@ -34,13 +37,17 @@ fn follow(mut to_tell: Vec<oneshot::Sender<()>>, reload: impl Fn() + Send + 'sta
         tracing::warn!(event = "signals", "cannot listen for signals: SIGTERM and SIGINT stop the relay without a drain");
         return;
     };
+    let reload = Arc::new(reload);
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {
-                    reload();
+                    let reload = Arc::clone(&reload);
+                    if std::thread::Builder::new().spawn(move || reload()).is_err() {
+                        tracing::error!(event = "reload_failed", "the system gives no thread to read the files with; the certificate in use stays");
+                    }
                     continue;
                 }
             }
@@ -53,7 +60,7 @@ fn follow(mut to_tell: Vec<oneshot::Sender<()>>, reload: impl Fn() + Send + 'sta
 }
 
 #[cfg(not(unix))]
-fn follow(mut to_tell: Vec<oneshot::Sender<()>>, _: impl Fn() + Send + 'static) {
+fn follow(mut to_tell: Vec<oneshot::Sender<()>>, _: impl Fn() + Send + Sync + 'static) {
     tokio::spawn(async move {
         while tokio::signal::ctrl_c().await.is_ok() {
             if let Some(told) = to_tell.pop() {

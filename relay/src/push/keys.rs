@@ -125,10 +125,8 @@ impl PushKeys {
         let Some(text) = read(&config.keys)? else {
             // It is made at the start, in a folder that has to be there.
             let folder = config.keys.parent().filter(|folder| !folder.as_os_str().is_empty());
-            return match folder.map(fs::metadata).transpose() {
-                Ok(_) => Ok(()),
-                Err(source) => Err(PushKeysError::Write { file: config.keys.clone(), source }),
-            };
+            let may_write = rustix::fs::access(folder.unwrap_or(Path::new(".")), rustix::fs::Access::WRITE_OK);
+            return may_write.map_err(|error| PushKeysError::Write { file: config.keys.clone(), source: error.into() });
         };
         let malformed = |what| PushKeysError::Malformed { file: config.keys.clone(), what };
         Self::parse(&text, config).map(drop).map_err(malformed)

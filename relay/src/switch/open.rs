@@ -74,7 +74,6 @@ impl Switch {
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.slots.set(number, Slot::Waiting(mailbox));
         }
-        self.stats.opens_waited += 1;
         if self.homes.contains_key(&mailbox) {
             // It only has had enough for this second.
             self.tell_waiting(&mailbox);
@@ -87,6 +86,7 @@ impl Switch {
     /// Tells WAITING to those that wait for a mailbox and were not told yet: the phone is away.
     pub(super) fn tell_waiting(&mut self, mailbox: &Mailbox) {
         for (conn, circuit) in self.waiting.tell(mailbox) {
+            self.stats.opens_waited += 1;
             self.send(conn, &Frame::Waiting { circuit });
         }
     }

@@ -116,6 +116,7 @@ fn refuses_what_cannot_work() {
         (vec!["--listen", "127.0.0.1:0", "--push-keys", "/nowhere/push.toml", "--push-contact", "me"], 2, "mailto:you@example.org"),
         (vec!["--listen", "127.0.0.1:0", "--admin", "0.0.0.0:0"], 2, "--admin-remote"),
         (vec!["--config", "/nowhere.toml"], 2, "/nowhere.toml"),
+        (vec!["--log-format", "json", "--config", "/nowhere.toml"], 2, "\"event\":\"config_problem\""),
         (vec!["--trusted-proxy", "10.0.0.0/33"], 2, "10.0.0.0/8"),
         (vec!["--drain", "20"], 2, "like 20s"),
         (vec!["--max-conections", "7"], 2, "--max-connections"),

@@ -82,6 +82,8 @@ impl Switch {
     pub(super) fn joined_by_peer(&mut self, remote: RemoteEnd, rendezvous: &Rendezvous, now: Now) {
         if let Some(State::Joining { end, .. }) = self.meetings.at(rendezvous).map(|meeting| meeting.state) {
             self.join_meeting(rendezvous, (Side::Local(end), Side::Remote(remote)), now);
+            // Counted here alone: once for both relays.
+            self.stats.meets_met += 1;
         }
     }
 
