@@ -3,12 +3,18 @@
 use std::collections::{HashMap, VecDeque};
 
 use countersign_core::relay::{Mailbox, TicketId};
+use sha2::{Digest as _, Sha256};
 
 const HOUR: u64 = 60 * 60 * 1000;
 
-/// A ticket: ids are the phones' own, so one phone's id says nothing about another's. Half of a mailbox address, which is a hash,
-/// tells phones apart as well as the whole, and there may be one for every phone.
-type Key = ([u8; 16], TicketId);
+/// A ticket: half of a hash of mailbox and id, because ids are the phones' own, and there may be one ticket for every phone.
+type Key = [u8; 16];
+
+fn key(mailbox: &Mailbox, ticket_id: &TicketId) -> Key {
+    let hash: [u8; 32] = Sha256::new().chain_update(mailbox.as_bytes()).chain_update(ticket_id).finalize().into();
+    let (key, _) = hash.as_chunks();
+    key.first().copied().unwrap_or_default()
+}
 
 /// Circuits per ticket. An hour begins with the first circuit and is counted to its end.
 pub(super) struct OpenRates {
@@ -25,8 +31,7 @@ impl OpenRates {
 
     /// Counts a circuit; `false` if the ticket has had `per_hour` of them.
     pub(super) fn count(&mut self, (mailbox, ticket_id): (Mailbox, TicketId), per_hour: u16, mono: u64) -> bool {
-        let Some(mailbox) = mailbox.as_bytes().first_chunk() else { return false };
-        let key = (*mailbox, ticket_id);
+        let key = key(&mailbox, &ticket_id);
         while let Some((oldest, since)) = self.order.front() {
             if mono.saturating_sub(*since) < HOUR {
                 break;
