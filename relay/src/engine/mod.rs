@@ -37,7 +37,7 @@ use self::{
 };
 use crate::{
     clock::unix_now,
-    limits::{CONNECTION_PRICE, Limits, TLS_CONNECTION_PRICE},
+    limits::{CONNECTION_PRICE, Limits, MAX_CONNECTIONS, TLS_CONNECTION_PRICE},
     metrics::Counters,
     nats::Outbox,
     network::Network,
@@ -121,7 +121,7 @@ impl Engine {
             handle,
             wakes: None,
             outbox: None,
-            conns: Slab::new(),
+            conns: room(limits),
             loads: Loads::new(limits.max_connections_per_ip, limits.max_read_per_second_per_ip),
             crowd: Crowd::default(),
             strangers: Line::default(),
@@ -436,9 +436,14 @@ impl Engine {
         }
         // A flood that is over leaves no memory behind.
         if self.conns.is_empty() {
-            self.conns = Slab::new();
+            self.conns = room(&self.limits);
         }
     }
+}
+
+/// Room for all connections that there may be, of which the system gives what is used: a table that grows leaves its smaller self behind.
+fn room(limits: &Limits) -> Slab<Conn> {
+    Slab::with_capacity(limits.max_connections.min(MAX_CONNECTIONS))
 }
 
 fn key(id: ConnId) -> usize {
