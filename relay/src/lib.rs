@@ -34,6 +34,7 @@ pub mod limits;
 mod metrics;
 mod nats;
 mod network;
+mod pages;
 pub mod program;
 pub mod proxy;
 mod push;
@@ -48,6 +49,7 @@ mod websocket;
 
 pub use config::{Config, RelayError};
 pub use nats::{NatsConfig, NatsCredentials, NatsError, NatsPrefix, NatsUrl};
+pub use pages::use_small_pages;
 pub use program::run;
 pub use push::{PushConfig, PushKeys, PushKeysError, Target};
 pub use server::Relay;

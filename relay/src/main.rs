@@ -7,5 +7,6 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    countersign_relay::use_small_pages();
     countersign_relay::run(std::env::args_os())
 }

@@ -32,6 +32,16 @@ async fn says_where_it_listens_and_stops_when_told() {
     }
 }
 
+/// With huge pages memory would grow in steps of 2 MiB for a phone.
+#[cfg(target_os = "linux")]
+#[test]
+fn its_memory_comes_in_small_pages() {
+    let relay = Process::start(["--listen", "127.0.0.1:0"]);
+    let status = fs::read_to_string(format!("/proc/{}/status", relay.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("THP_enabled:"));
+    assert_eq!(line.and_then(|line| line.split_whitespace().nth(1)), Some("0"), "Linux 5.0 or later says so here: {status}");
+}
+
 #[test]
 fn the_log_is_for_people_by_default() {
     let mut command = command();

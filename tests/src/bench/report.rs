@@ -99,6 +99,10 @@ impl Report {
                 }
             }
         }
+        for subject in Subject::ALL {
+            let rounds = self.round_trips.get(&subject).map(|rounds| series(rounds, RoundTrips::per_core));
+            all.insert(key("rt4k_64_per_core", subject), rounded(rounds.as_ref().map(Series::median), 0));
+        }
         for subject in [Subject::Ws, Subject::Wss] {
             let rounds = self.opens.get(&subject);
             let median = |value: fn(&Opens) -> f64| rounds.map(|rounds| series(rounds, value).median());
@@ -150,8 +154,8 @@ impl Report {
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut tables = vec![self.idle_table()];
-        tables.push(self.rounds_table("4 KiB round trips a second, 64 circuits", "of TCP", &self.round_trips, 0, |one| one.per_second));
-        tables.push(self.rounds_table("p50 of a 1 KiB round trip, one circuit, us", "of TCP", &self.latency, 1, |one| one.p50));
+        tables.push(self.rounds_table("4 KiB round trips a second, 64 circuits", &self.round_trips, 0, |one| one.per_second));
+        tables.push(self.rounds_table("p50 of a 1 KiB round trip, one circuit, us", &self.latency, 1, |one| one.p50));
         tables.push(self.opens_table());
         tables.push(self.phones_table());
         let mut text: String =
@@ -189,34 +193,31 @@ impl Report {
     fn rounds_table(
         &self,
         title: &str,
-        ratio: &str,
         rows: &BTreeMap<Subject, Vec<RoundTrips>>,
         decimals: usize,
         value: fn(&RoundTrips) -> f64,
     ) -> Table {
-        let mut table = Table::new(title, &["median", "low", "high", ratio, "server CPU", "load CPU", "aim"]);
+        let is_latency = std::ptr::eq(rows, &self.latency);
+        let mut heads = vec!["median", "low", "high", "of TCP", "a core", "server CPU", "load CPU", "aim"];
+        heads.retain(|head| !is_latency || *head != "a core");
+        let mut table = Table::new(title, &heads);
         let tcp = rows.get(&Subject::Tcp).map(|rounds| series(rounds, value).median());
         for (subject, rounds) in rows {
             let values = series(rounds, value);
             let (low, high) = values.spread();
             let used = shares(rounds, |one| one.shares);
-            let aim = match (subject, std::ptr::eq(rows, &self.latency)) {
+            let aim = match (subject, is_latency) {
                 (Subject::Ws, true) => "<= 1.10 of TCP",
                 (Subject::Ws, false) => ">= 0.85 of TCP, >= haproxy",
                 _ => "",
             };
-            table.row(
-                &subject.to_string(),
-                [
-                    number(values.median(), decimals),
-                    number(low, decimals),
-                    number(high, decimals),
-                    tcp.map_or(String::new(), |tcp| number(values.median() / tcp, 2)),
-                    percent(used.server, 0),
-                    percent(used.load, 0),
-                    aim.to_owned(),
-                ],
-            );
+            let mut cells = [values.median(), low, high].map(|value| number(value, decimals)).to_vec();
+            cells.push(tcp.map_or(String::new(), |tcp| number(values.median() / tcp, 2)));
+            if !is_latency {
+                cells.push(number(series(rounds, RoundTrips::per_core).median(), 0));
+            }
+            cells.extend([percent(used.server, 0), percent(used.load, 0), aim.to_owned()]);
+            table.row(&subject.to_string(), cells);
         }
         table
     }
@@ -310,6 +311,8 @@ mod tests {
             ("rt4k_64", json!(900.0)),
             ("rt4k_64_tcp", json!(1000.0)),
             ("rt4k_64_haproxy", Value::Null),
+            ("rt4k_64_per_core", json!(1800.0)),
+            ("rt4k_64_per_core_haproxy", Value::Null),
             ("p50_1k", json!(157.12)),
             ("p50_1k_tcp", Value::Null),
             ("open_per_s", json!(2000.0)),
@@ -347,7 +350,7 @@ mod tests {
             line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("|")
         };
         assert_eq!(cells("<= 1,500"), "countersign-relay, ws|1,235|1,200|1,400|1,300|1,300|1,300|10,000|<= 1,500");
-        assert_eq!(cells(">= haproxy"), "countersign-relay, ws|900|800|1,000|0.90|50 %|90 %|>= 0.85 of TCP, >= haproxy");
+        assert_eq!(cells(">= haproxy"), "countersign-relay, ws|900|800|1,000|0.90|1,800|50 %|90 %|>= 0.85 of TCP, >= haproxy");
         assert!(text.contains("skipped: nginx is not installed (apt-get install nginx)\n"), "{text}");
     }
 }

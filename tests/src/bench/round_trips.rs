@@ -26,6 +26,13 @@ pub struct RoundTrips {
     pub shares: Shares,
 }
 
+impl RoundTrips {
+    /// Round trips a second if the server had its core to itself and the load were never late.
+    pub(super) fn per_core(&self) -> f64 {
+        self.per_second / self.shares.server
+    }
+}
+
 /// What an end does with a message: its answer as it goes out, and the pair it counts for if it is the end that began.
 struct End {
     answer: Vec<u8>,

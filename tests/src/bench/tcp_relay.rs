@@ -45,6 +45,7 @@ struct Meeting {
 /// # Errors
 /// If there is no port to listen on, or accepting fails.
 pub fn serve(ready: impl FnOnce(SocketAddr)) -> io::Result<()> {
+    countersign_relay::use_small_pages();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;

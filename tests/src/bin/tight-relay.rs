@@ -1,5 +1,5 @@
 //! The relay with other limits than the program has flags for: `tight-relay [NAME=NUMBER...] [cert=FILE key=FILE] [listen=ADDRESS
-//! origin=URL] [admin=ADDRESS]`, times in milliseconds. Everything else is the program's: same library, same runtime, same allocator.
+//! origin=URL] [admin=ADDRESS]`, times in milliseconds. Everything else is the program's: same library, same runtime, same allocator, same pages.
 #![allow(clippy::print_stdout, clippy::panic, clippy::expect_used, reason = "a program of the tests")]
 
 use countersign_relay::{Config, Relay, TlsFiles};
@@ -9,6 +9,7 @@ use countersign_tests::tight;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    countersign_relay::use_small_pages();
     let mut config = Config::default();
     let (mut cert, mut key) = (None, None);
     for argument in std::env::args().skip(1) {
