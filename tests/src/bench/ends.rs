@@ -12,7 +12,7 @@ use mio::Events;
 use super::net::{ConnId, Event, Net, Target, Wire};
 
 /// Connections that may be on their way at a time; a listener's backlog takes them all.
-const DIALING: usize = 128;
+const DIALING: usize = 32;
 const TURN: Duration = Duration::from_millis(100);
 
 /// The mailbox key of the phone with this number.

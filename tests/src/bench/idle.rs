@@ -20,7 +20,7 @@ const WARM: usize = 64;
 const WINDOW: usize = 8;
 /// OPENs of one job, under the limit of a connection.
 const OPENS: usize = 1_000;
-const DIALING: usize = 128;
+const DIALING: usize = 32;
 const TURN: Duration = Duration::from_millis(100);
 
 /// Resident bytes per connection.

@@ -1,21 +1,21 @@
 //! One request from start to end over connections that may come and go.
 
+mod answer;
+mod circuit;
+
 use std::collections::VecDeque;
 
 use rand_core::{CryptoRng, RngCore};
 
 use super::{
-    Approval, Ask, CiPairing, Event, Failure, Finished,
-    session::{Acked, AwaitAck, AwaitResult, AwaitTicket},
+    Ask, CiPairing, Event, Failure, Finished,
+    session::{AwaitAck, AwaitResult, AwaitTicket},
 };
 use crate::{
     backoff::Backoff,
     keys::{CiKey, Secret32},
-    relay::{Circuit, CloseReason, ErrorCode, Frame, Nonce, OpenProof, WakeResult},
-    request::{
-        AckState, Artefact, CancelReason, MAX_TTL, Operation, Outcome, PhoneMessage, RESUME, Request, RequestResult, Status,
-        WAIT_REFRESH_MS,
-    },
+    relay::{Circuit, ErrorCode, Frame, Nonce},
+    request::{Artefact, CancelReason, MAX_TTL, Outcome, RESUME, Request, WAIT_REFRESH_MS},
     text::{MAX_NAME, MAX_REASON, clean},
     time::Now,
 };
@@ -279,216 +279,6 @@ impl Exchange {
         request.artefact = self.ask.artefact.as_ref().map(Artefact::cleaned);
         request.hints = self.ask.hints.cleaned();
         request
-    }
-
-    fn open(&mut self, nonce: &Nonce, tail: &[u8]) -> Circuit {
-        let circuit = self.next_circuit;
-        self.next_circuit = self.next_circuit.wrapping_add(1) & 0x7fff_ffff;
-        let ticket = &self.pairing.ticket;
-        let proof = OpenProof { origin: self.pairing.relay.origin(), nonce, circuit, ticket, tail };
-        let signature = proof.sign(&self.key.root.derive_sender());
-        self.outputs.push_back(Output::Send(Frame::Open { circuit, ticket, signature, tail }.encode()));
-        circuit
-    }
-
-    fn close(&mut self, circuit: Circuit) {
-        self.outputs.push_back(Output::Send(Frame::Close { circuit, reason: CloseReason::Done }.encode()));
-    }
-
-    fn phone_away(&mut self, of: Circuit, now: Now) {
-        match &mut self.session {
-            Session::AwaitAck { circuit, away, waited, .. } if *circuit == of && !*away => {
-                *away = true;
-                *waited = true;
-            }
-            Session::AwaitResult { circuit, .. } if *circuit == Some(of) => {}
-            _ => return,
-        }
-        self.busy = false;
-        self.relay_works(now);
-        self.outputs.push_back(Output::Event(Event::PhoneAway));
-    }
-
-    /// What a relay of a later version says of it is no news.
-    fn woken(&mut self, of: Circuit, result: WakeResult) {
-        let waits = match &self.session {
-            Session::AwaitAck { circuit, away, .. } => *away && *circuit == of,
-            Session::AwaitResult { circuit, .. } => *circuit == Some(of),
-            _ => false,
-        };
-        if waits && !matches!(result, WakeResult::Other(_)) {
-            self.outputs.push_back(Output::Event(Event::Woken(result)));
-        }
-    }
-
-    fn opened(&mut self, of: Circuit, now: Now) {
-        match &mut self.session {
-            Session::AwaitAck { circuit, away, since, .. } if *circuit == of => {
-                *away = false;
-                *since = now.mono;
-            }
-            Session::AwaitResult { circuit, .. } if *circuit == Some(of) => self.outputs.push_back(Output::Event(Event::Resumed)),
-            _ => return,
-        }
-        self.relay_works(now);
-    }
-
-    /// The relay took an OPEN: only this shows that it is of use.
-    fn relay_works(&mut self, now: Now) {
-        self.last_up = now.mono;
-        self.relay_error = None;
-        self.backoff.reset();
-    }
-
-    fn message(&mut self, of: Circuit, tail: &[u8], now: Now, rng: &mut (impl RngCore + CryptoRng)) {
-        match std::mem::replace(&mut self.session, Session::Over) {
-            Session::AwaitAck { state, circuit, waited, .. } if circuit == of => match state.receive(tail) {
-                Ok((ack, acked)) => {
-                    if self.goes_on(ack.state, ack.now, waited, circuit, now, rng) {
-                        self.confirm(acked, ack.now, circuit, tail, now);
-                    }
-                    self.proceed(now, rng);
-                }
-                Err(_) => self.fail(Failure::Protocol),
-            },
-            Session::AwaitTicket { state, m2, circuit, since } if circuit == of && m2 == tail => {
-                // As below.
-                self.session = Session::AwaitTicket { state, m2, circuit, since };
-            }
-            Session::AwaitTicket { state, circuit, .. } if circuit == of => match state.receive(tail, &self.pairing) {
-                Ok(ticket) => {
-                    self.close(circuit);
-                    self.finish(Ok(Finished::Ticket(ticket)));
-                }
-                Err(_) => self.fail(Failure::Protocol),
-            },
-            Session::AwaitResult { asked, circuit, not_before } if circuit == Some(of) && asked.m2 == tail => {
-                // The relay delivered M2 twice.
-                self.session = Session::AwaitResult { asked, circuit, not_before };
-            }
-            Session::AwaitResult { mut asked, circuit: Some(circuit), .. } if circuit == of => {
-                match asked.state.receive(tail, &self.pairing) {
-                    Ok(PhoneMessage::Result(result)) => self.answered(result, asked, circuit, now),
-                    Ok(PhoneMessage::Cancel(CancelReason::Shutdown)) => {
-                        // Nothing was approved: whoever starts the phone again is asked afresh.
-                        self.close(circuit);
-                        self.session = Session::Fresh { not_before: now.mono.saturating_add(self.backoff.next_pause(rng)) };
-                    }
-                    Ok(PhoneMessage::Cancel(_)) => self.fail(Failure::PhoneFailed),
-                    Ok(PhoneMessage::Ticket(_)) | Err(_) => self.fail(Failure::Protocol),
-                }
-            }
-            other => self.session = other,
-        }
-    }
-
-    /// Whether M3 is due; if not, does what the Ack asks for instead.
-    fn goes_on(
-        &mut self,
-        state: AckState,
-        phone_now: u64,
-        waited: bool,
-        circuit: Circuit,
-        now: Now,
-        rng: &mut (impl RngCore + CryptoRng),
-    ) -> bool {
-        self.busy = state == AckState::Busy;
-        match state {
-            AckState::Ok if self.ask.operation == Operation::Ping => {
-                self.close(circuit);
-                self.finish(Ok(Finished::Pong { phone_now }));
-            }
-            AckState::Ok => return true,
-            AckState::Busy => {
-                self.close(circuit);
-                let jitter = rng.next_u64() % (self.busy_pause / 2);
-                self.session = Session::Fresh { not_before: now.mono.saturating_add(self.busy_pause).saturating_add(jitter) };
-                self.busy_pause = (self.busy_pause * 3 / 2).min(LONGEST_BUSY_PAUSE_MS);
-                self.outputs.push_back(Output::Event(Event::PhoneBusy));
-            }
-            AckState::Clock if waited && !self.retried_clock => {
-                self.retried_clock = true;
-                self.close(circuit);
-                self.session = Session::Fresh { not_before: 0 };
-            }
-            AckState::Clock => {
-                let difference = i128::from(phone_now) - i128::from(now.unix);
-                let difference = i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX });
-                self.fail(Failure::Clock { difference });
-            }
-            AckState::UnknownSeed => self.fail(Failure::UnknownSeed),
-            AckState::Policy => self.fail(Failure::Policy),
-            AckState::Malformed => self.fail(Failure::Protocol),
-        }
-        false
-    }
-
-    fn confirm(&mut self, acked: Acked, phone_now: u64, circuit: Circuit, m2: &[u8], now: Now) {
-        if self.ask.operation == Operation::Ticket {
-            return match acked.renew(self.key.root.derive_sender().public()) {
-                Ok((state, m3)) => {
-                    self.outputs.push_back(Output::Send(Frame::Data { circuit, tail: &m3 }.encode()));
-                    self.session = Session::AwaitTicket { state: Box::new(state), m2: m2.to_vec(), circuit, since: now.mono };
-                }
-                Err(_) => self.fail(Failure::Protocol),
-            };
-        }
-        match acked.confirm(self.ask.enroll.clone()) {
-            Ok((state, m3)) => {
-                self.outputs.push_back(Output::Send(Frame::Data { circuit, tail: &m3 }.encode()));
-                self.outputs.push_back(Output::Event(Event::Number(state.number().clone())));
-                let phone_ms = phone_now.saturating_mul(1000);
-                let asked = Box::new(Asked { state, m2: m2.to_vec(), m3, phone_ms, mono: now.mono });
-                self.session = Session::AwaitResult { asked, circuit: Some(circuit), not_before: 0 };
-            }
-            Err(_) => self.fail(Failure::Protocol),
-        }
-    }
-
-    fn answered(&mut self, result: RequestResult, asked: Box<Asked>, circuit: Circuit, now: Now) {
-        let failure = match result.status {
-            Status::Approved => {
-                let approval = Approval::new(result, (asked.phone_ms, asked.mono), now.mono);
-                let too_late = approval.codes.is_empty() && approval.sealed.is_empty();
-                self.finish(if too_late { Err(Failure::TooLate) } else { Ok(Finished::Approved(approval)) });
-                self.session = Session::Answered { asked, circuit };
-                return;
-            }
-            Status::Denied => Failure::Denied { reason: result.reason },
-            Status::Expired => Failure::TimedOut,
-            Status::WrongNumber => Failure::WrongNumber,
-            Status::Policy => Failure::Policy,
-            Status::Busy => Failure::CodesAhead,
-            Status::Failed => Failure::PhoneFailed,
-        };
-        self.close(circuit);
-        self.fail(failure);
-    }
-
-    fn closed(&mut self, of: Circuit, reason: CloseReason, now: Now, rng: &mut (impl RngCore + CryptoRng)) {
-        match &self.session {
-            Session::AwaitAck { circuit, .. } | Session::AwaitTicket { circuit, .. } if *circuit == of => {}
-            Session::AwaitResult { circuit, .. } if *circuit == Some(of) => {}
-            _ => return,
-        }
-        let pause = now.mono.saturating_add(self.backoff.next_pause(rng));
-        match (reason, std::mem::replace(&mut self.session, Session::Over)) {
-            (CloseReason::TicketRefused, _) => self.fail(Failure::TicketRefused),
-            (CloseReason::PhoneFailed, _) => self.fail(Failure::PhoneFailed),
-            (CloseReason::Refused, _) => self.fail(Failure::Refused),
-            (CloseReason::Other(_), _) => self.fail(Failure::Protocol),
-            // The phone forgot the session without an approval: nothing was lost, a new request is due.
-            (CloseReason::SessionUnknown, _) => self.session = Session::Fresh { not_before: pause },
-            (reason, before) => {
-                if reason == CloseReason::Limit {
-                    self.relay_error = Some(ErrorCode::Limit);
-                }
-                self.session = match before {
-                    Session::AwaitResult { asked, .. } => Session::AwaitResult { asked, circuit: None, not_before: pause },
-                    _ => Session::Fresh { not_before: pause },
-                };
-            }
-        }
     }
 
     fn time_out(&mut self) {
