@@ -40,6 +40,8 @@ pub const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 pub const LOG_LINES: usize = 1_024;
 /// An operator is warned of a limit of open files below this.
 pub const MIN_FILES: u64 = 1_024;
+/// With a limit of open files below this a relay does not start: it needs some before anybody connects.
+pub const FEWEST_FILES: u64 = 16;
 /// How long before its end a certificate is warned of.
 pub const CERTIFICATE_WARNING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// Most mailboxes proven on one connection.
@@ -76,6 +78,12 @@ pub const RENDEZVOUS_TTL: Duration = Duration::from_secs(300);
 pub const MAX_CONNECTIONS_PER_IP: usize = 256;
 /// Most connections in all.
 pub const MAX_CONNECTIONS: usize = 65_536;
+/// Most connections that can be configured, in all and per address: as many files as a process of Linux may have open by default.
+pub const MOST_CONNECTIONS: usize = 1_048_576;
+/// Most OPENs that can be let wait, in all: with all of them waiting they take 1 GiB.
+pub const MOST_WAITING: usize = 65_536;
+/// Most rendezvous that can be allowed, in all.
+pub const MOST_RENDEZVOUS: usize = 65_536;
 /// Most tickets whose circuits are counted; the oldest count is dropped.
 pub const MAX_OPEN_RATE_TABLE: usize = 65_536;
 /// Bytes of first messages given to one phone in a second; the rest waits. Keeps a phone that comes back to many OPENs from being
