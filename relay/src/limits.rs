@@ -26,8 +26,10 @@ pub const DRAIN: Duration = Duration::from_secs(20);
 pub const MAX_DRAIN: Duration = Duration::from_secs(600);
 /// How long accepting rests when the process has no more file descriptors.
 pub const ACCEPT_REST: Duration = Duration::from_millis(100);
-/// Longest PROXY protocol header, in bytes; a client's address takes at most 107.
+/// Longest PROXY protocol header, in bytes.
 pub const MAX_PROXY_HEADER: usize = 1_024;
+/// Longest one of version 1, as its specification has it.
+pub const MAX_PROXY_V1_HEADER: usize = 107;
 /// Most connections to the admin address at a time; the oldest is closed for a new one.
 pub const MAX_ADMIN_CONNECTIONS: usize = 16;
 /// Longest life of a connection to the admin address.
