@@ -16,6 +16,8 @@ pub const MAX_SESSION: Duration = Duration::from_secs(24 * 60 * 60);
 pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it waits for anything to come back, and for a blocked write.
 pub const PONG_TIMEOUT: Duration = Duration::from_secs(20);
+/// A relay that got no time for longer than this hears what came meanwhile before it ends what has taken too long.
+pub const STANDSTILL: Duration = Duration::from_secs(3);
 /// From the first byte of a message to its last.
 pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection that is being closed may take to read its last frames; also after a drain.
