@@ -51,6 +51,8 @@ async fn a_drain_finishes_circuits_while_a_successor_takes_over() {
     let address = format!("127.0.0.1:{}", old.url.port());
     let mut new = Process::start(["--listen", &address, "--admin", &admin_text]);
     new.wait_for("admin_in_use");
+    new.wait_for("admin_listening");
+    assert_eq!(ask(admin, "/readyz"), (200, "ready\n".to_owned()));
     let mut elsewhere = End::connect(&new.url).await;
     // The old one goes on, and takes nothing new.
     phone.send(Frame::Data { circuit: N, tail: b"m2" }).await;
@@ -68,10 +70,8 @@ async fn a_drain_finishes_circuits_while_a_successor_takes_over() {
     assert_eq!(old.wait_for("drained")["finished"], 1);
     let (status, _, log) = old.end();
     assert!(status.success());
-    assert_eq!(events(&log), ["listening", "draining", "drained", "stopped"]);
+    assert_eq!(events(&log), ["listening", "draining", "admin_handed_over", "drained", "stopped"]);
 
-    new.wait_for("admin_listening");
-    assert_eq!(ask(admin, "/readyz").0, 200);
     elsewhere.prove(&[]).await;
     elsewhere.expect(Frame::Proved { mailbox: mailbox() }).await;
 }
