@@ -20,13 +20,17 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// What the docs say, with these addresses and this file in the place of theirs.
-fn config(front: SocketAddr, relay: SocketAddr, certificate: &Path) -> String {
+/// The first indented block of the docs after this text.
+fn documented(after: &str) -> String {
     let docs = include_str!("../../../docs/RELAY.md");
-    let snippet = docs.split("\nhaproxy:\n\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let certificate = certificate.to_str().unwrap();
-    let replaced = [(":443 ", format!("{front} ")), ("127.0.0.1:7700", relay.to_string()), ("/etc/haproxy/relay.pem", certificate.to_owned())];
-    replaced.iter().fold(format!("{snippet}\n"), |text, (documented, own)| {
+    let (_, rest) = docs.split_once(after).unwrap();
+    let block = rest.split("\n\n").find(|part| part.starts_with("    ")).unwrap();
+    format!("{block}\n")
+}
+
+/// A text with others in the place of what stands there once.
+fn replaced(text: String, others: &[(&str, &str)]) -> String {
+    others.iter().fold(text, |text, (documented, own)| {
         assert_eq!(text.matches(documented).count(), 1, "{documented} in\n{text}");
         text.replace(documented, own)
     })
@@ -62,7 +66,8 @@ fn two_relays_change_places_behind_the_haproxy_of_the_docs() {
 
     let mut setting = Setting::unpaired();
     setting.relay = Some(start());
-    let _haproxy = haproxy(&file("haproxy.cfg", &config(front, relay, &both)), front);
+    let own = [(":443 ", &*format!("{front} ")), ("127.0.0.1:7700", &listen), ("/etc/haproxy/relay.pem", both.to_str().unwrap())];
+    let _haproxy = haproxy(&file("haproxy.cfg", &replaced(documented("\nhaproxy:\n\n"), &own)), front);
     setting.phone.root = Some(file("root.pem", &made.cert.pem()));
     setting.pair("acme/widget");
     setting.enroll("npm", URI);
@@ -90,4 +95,26 @@ fn two_relays_change_places_behind_the_haproxy_of_the_docs() {
     assert_ne!(got_a_code(job, &phone), first);
     assert_eq!(prompts(&phone), 2);
     assert!(setting.relay.take().unwrap().stop().status.success());
+}
+
+#[test]
+fn a_relay_with_its_own_certificate_behind_the_haproxy_of_the_docs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (front, relay) = (free_address(), free_address());
+    let (cert, key) = (file("cert.pem", &made.cert.pem()), file("key.pem", &made.signing_key.serialize_pem()));
+    let (origin, listen) = (format!("wss://localhost:{}", front.port()), relay.to_string());
+    let mut setting = Setting::unpaired();
+    let tls = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let proxies = ["--trusted-proxy", "127.0.0.1", "--proxy-protocol"];
+    setting.relay = Some(RelayProcess::with(&[&["--listen", &listen, "--origin", &origin][..], &tls, &proxies].concat()));
+    let own = [(":443\n", &*format!("{front}\n")), ("127.0.0.1:7700", &listen)];
+    let _haproxy = haproxy(&file("haproxy.cfg", &replaced(documented("has the certificate itself"), &own)), front);
+    setting.phone.root = Some(cert);
+    setting.pair("acme/widget");
 }

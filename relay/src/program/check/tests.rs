@@ -192,6 +192,8 @@ fn limits_have_limits() {
         assert_eq!(problems(most + 1), [format!("{name} is {}, more than a relay can have: take at most {most}", most + 1)]);
         assert!(problems(0)[0].contains("at least 1"));
     }
+    // Told once.
+    finds(&options("max-connections = 99999999"), &[(Problem, "at most 1048576")]);
     let with_files = |files| check(&Options::default(), NOW, Some(files));
     assert!(with_files(FEWEST_FILES - 1)[0].is_problem() && with_files(FEWEST_FILES - 1)[0].text.contains("LimitNOFILE"));
     assert!(!with_files(FEWEST_FILES)[0].is_problem());
