@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -10,15 +10,10 @@ use std::{
 
 use countersign_tests::{
     bench::find_program,
-    process::{PATIENCE, RelayProcess, Running, Setting, URI},
+    process::{PATIENCE, RelayProcess, Running, Setting, URI, own_address},
 };
 
 use crate::{PROMPT, answer, got_a_code, prompts};
-
-/// A free port; nobody else takes it in the moment between.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 /// The first indented block of the docs after this text.
 fn documented(after: &str) -> String {
@@ -58,10 +53,10 @@ fn two_relays_change_places_behind_the_haproxy_of_the_docs() {
         fs::write(&path, text).unwrap();
         path
     };
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let (front, relay, admin) = (free_address(), free_address(), free_address());
+    let (front, relay, admin) = (own_address(), own_address(), own_address());
+    let made = rcgen::generate_simple_self_signed([front.ip().to_string()]).unwrap();
     let both = file("relay.pem", &format!("{}{}", made.cert.pem(), made.signing_key.serialize_pem()));
-    let (origin, listen, admin) = (format!("wss://localhost:{}", front.port()), relay.to_string(), admin.to_string());
+    let (origin, listen, admin) = (format!("wss://{front}"), relay.to_string(), admin.to_string());
     let start = || RelayProcess::with(&["--listen", &listen, "--origin", &origin, "--trusted-proxy", "127.0.0.1", "--admin", &admin]);
 
     let mut setting = Setting::unpaired();
@@ -105,10 +100,10 @@ fn a_relay_with_its_own_certificate_behind_the_haproxy_of_the_docs() {
         fs::write(&path, text).unwrap();
         path
     };
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let (front, relay) = (free_address(), free_address());
+    let (front, relay) = (own_address(), own_address());
+    let made = rcgen::generate_simple_self_signed([front.ip().to_string()]).unwrap();
     let (cert, key) = (file("cert.pem", &made.cert.pem()), file("key.pem", &made.signing_key.serialize_pem()));
-    let (origin, listen) = (format!("wss://localhost:{}", front.port()), relay.to_string());
+    let (origin, listen) = (format!("wss://{front}"), relay.to_string());
     let mut setting = Setting::unpaired();
     let tls = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
     let proxies = ["--trusted-proxy", "127.0.0.1", "--proxy-protocol"];
