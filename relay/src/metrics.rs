@@ -155,7 +155,8 @@ impl Collector for Snapshot {
         let opens = opens.into_iter().chain(switch.opens_refused.iter().filter(|(reason, _)| RELAY_REFUSES.contains(reason)));
         page.counters("opens", "OPENs by result; one that waits is counted again when it is delivered or refused", "result", opens)?;
         page.gauge("rendezvous", "Rendezvous in use or burnt", switch.rendezvous)?;
-        let meets = switch.meets_refused.iter().filter(|(reason, _)| ["peer_gone", "limit", "timeout", "rendezvous_taken"].contains(reason));
+        let meets =
+            switch.meets_refused.iter().filter(|(reason, _)| ["peer_gone", "limit", "timeout", "rendezvous_taken"].contains(reason));
         page.counters("meets", "MEETs by result", "result", std::iter::once(("met", switch.meets_met)).chain(meets))?;
         page.gauge("circuits", "Circuits joined", switch.circuits)?;
         page.counter("circuits_joined", "Circuits that were joined", switch.circuits_total)?;

@@ -167,7 +167,9 @@ fn check_limits(options: &Options, max_files: Option<u64>, findings: &mut Findin
         _ => {}
     }
     // The default is taken down to what fits without a word: it is for bigger machines.
-    let max_files = max_files.and_then(|files| usize::try_from(files).ok()).filter(|_| options.max_connections.is_some() && limits.max_connections <= MOST_CONNECTIONS);
+    let max_files = max_files
+        .and_then(|files| usize::try_from(files).ok())
+        .filter(|_| options.max_connections.is_some() && limits.max_connections <= MOST_CONNECTIONS);
     let fitting = |files: &usize| limits.clone().within_files(*files).max_connections;
     if let Some(max_files) = max_files.filter(|files| fitting(files) < limits.max_connections) {
         let (fitting, needed) = (fitting(&max_files), limits.max_connections.saturating_add(RESERVED_FILES));

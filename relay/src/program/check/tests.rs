@@ -146,7 +146,11 @@ fn faults_of_different_files_are_told_together() {
         "origin = 'wss://other.example.org'\nnats = ['http://nats', 'nats://a:b@nats', 'nats://c:d@nats']\n\
          nats-credentials = '{folder}/credentials'\nnats-ca = '{folder}/ca.pem'\npush-keys = '{folder}/push.toml'\npush-contact = 'me'\n"
     );
-    std::process::Command::new("chmod").arg("600").args(["credentials", "push.toml"].map(|name| files.folder.path().join(name))).status().unwrap();
+    std::process::Command::new("chmod")
+        .arg("600")
+        .args(["credentials", "push.toml"].map(|name| files.folder.path().join(name)))
+        .status()
+        .unwrap();
     let found = check(&files.options(&text), NOW + 375 * DAY, None);
     let expected = [
         "key.pem holds no private key",
