@@ -1,4 +1,4 @@
-//! What operators are told of a cluster: what concerns two relays is counted at one of them.
+//! What operators are told of a cluster: OPENs and MEETs that concern two relays are counted at one of them, circuits at both.
 
 use countersign_core::relay::{CloseReason, Frame, Role, Ticket};
 
@@ -40,7 +40,11 @@ fn a_meeting_across_relays_is_one() {
         // At the laptop's relay. Each of both has its end of the circuit.
         let expected = if order[0] == Role::Laptop { [1, 0, 0] } else { [0, 1, 0] };
         assert_eq!(counts(&net, |stats| stats.meets_met), expected);
-        assert_eq!(counts(&net, |stats| stats.circuits), [1, 1, 0]);
+        net.send(ends[0], &Frame::Data { circuit: 1, tail: b"p1" });
+        net.carry();
+        for count in [|stats: &Stats| stats.circuits, |stats: &Stats| stats.rendezvous, |stats: &Stats| stats.frames_forwarded] {
+            assert_eq!(counts(&net, count), [1, 1, 0]);
+        }
         net.meet(2, Role::Phone);
         net.carry();
         tells(&net, 2, "meets_total{result=\"rendezvous_taken\"} 1");
