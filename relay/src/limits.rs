@@ -42,6 +42,14 @@ pub const ADMIN_RETRY: Duration = Duration::from_secs(1);
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 /// Most lines of the log that wait to be written; what does not fit is lost, and the relay goes on.
 pub const LOG_LINES: usize = 1_024;
+/// Most origins: a proof may have to be checked for each of them.
+pub const MOST_ORIGINS: usize = 16;
+/// Most networks of trusted proxies.
+pub const MOST_TRUSTED_PROXIES: usize = 1_024;
+/// Most servers of NATS.
+pub const MOST_NATS_SERVERS: usize = 64;
+/// Longest file that an operator names, in bytes.
+pub const MAX_FILE: u64 = 1024 * 1024;
 /// An operator is warned of a limit of open files below this.
 pub const MIN_FILES: u64 = 1_024;
 /// With a limit of open files below this a relay does not start: it needs some before anybody connects.

@@ -1,7 +1,6 @@
 //! Certificate and key from PEM files, replaced while the relay runs.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -16,9 +15,8 @@ use tokio_rustls::rustls::{
     server::{NoServerSessionStorage, ProducesTickets},
 };
 use x509_cert::{Certificate, der::Decode as _};
-use zeroize::Zeroizing;
 
-use crate::files::broken_pem;
+use crate::files::{self, broken_pem};
 
 /// Certificate and key, PEM.
 #[derive(Debug, Clone)]
@@ -168,7 +166,7 @@ pub(crate) type Chain = (Vec<CertificateDer<'static>>, Leaf);
 /// Reads the certificates of a file.
 pub(crate) fn read_chain(file: &Path) -> Result<Chain, TlsError> {
     let unread = |source| TlsError::Pem { file: file.to_owned(), source };
-    let text = fs::read(file).map_err(|error| unread(pem::Error::Io(error)))?;
+    let text = files::read(file).map_err(|error| unread(pem::Error::Io(error)))?;
     let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>().map_err(unread)?;
     let first = chain.first().ok_or_else(|| TlsError::NoCertificate(file.to_owned()))?;
     let leaf = Leaf::parse(first, file)?;
@@ -182,7 +180,7 @@ pub(crate) fn read_chain(file: &Path) -> Result<Chain, TlsError> {
 /// Reads the private key of a file. rustls wipes it.
 pub(crate) fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let unread = |source| TlsError::Pem { file: file.to_owned(), source };
-    let text = Zeroizing::new(fs::read(file).map_err(|error| unread(pem::Error::Io(error)))?);
+    let text = files::read(file).map_err(|error| unread(pem::Error::Io(error)))?;
     if is_encrypted(&text) {
         return Err(TlsError::EncryptedKey(file.to_owned()));
     }

@@ -7,12 +7,15 @@ use std::{
 };
 
 use async_nats::{ConnectOptions, ServerAddr};
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use rustls_pki_types::{
+    CertificateDer,
+    pem::{self, PemObject as _},
+};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use zeroize::Zeroizing;
 
 use crate::{
-    files::{broken_pem, unread},
+    files::{self, broken_pem, unread},
     roots::system_roots,
 };
 
@@ -203,8 +206,8 @@ impl NatsCredentials {
     /// # Errors
     /// [`NatsError::Read`], [`NatsError::Credentials`].
     pub fn read(file: &Path) -> Result<Self, NatsError> {
-        let text = std::fs::read_to_string(file).map_err(NatsError::Read)?;
-        Self::parse(&Zeroizing::new(text))
+        let bytes = files::read(file).map_err(NatsError::Read)?;
+        Self::parse(files::text(&bytes).map_err(NatsError::Read)?)
     }
 
     fn apply(&self, options: ConnectOptions) -> Result<ConnectOptions, NatsError> {
@@ -235,9 +238,10 @@ fn tls(roots: Option<&Path>) -> Result<ClientConfig, NatsError> {
         None => system_roots(),
         Some(file) => {
             let mut store = RootCertStore::empty();
-            let pem = |source| NatsError::Pem { file: file.to_owned(), source };
-            for certificate in CertificateDer::pem_file_iter(file).map_err(pem)? {
-                store.add(certificate.map_err(pem)?)?;
+            let unread = |source| NatsError::Pem { file: file.to_owned(), source };
+            let text = files::read(file).map_err(|error| unread(pem::Error::Io(error)))?;
+            for certificate in CertificateDer::pem_slice_iter(&text) {
+                store.add(certificate.map_err(unread)?)?;
             }
             if store.is_empty() {
                 return Err(NatsError::NoCertificate(file.to_owned()));

@@ -9,7 +9,10 @@ use countersign_core::relay::RelayUrl;
 
 use super::options::{Options, spell_time};
 use crate::{
-    limits::{FEWEST_FILES, MAX_DRAIN, MIN_FILES, MOST_CONNECTIONS, MOST_RENDEZVOUS, MOST_WAITING, RESERVED_FILES},
+    limits::{
+        FEWEST_FILES, MAX_DRAIN, MIN_FILES, MOST_CONNECTIONS, MOST_NATS_SERVERS, MOST_ORIGINS, MOST_RENDEZVOUS, MOST_TRUSTED_PROXIES,
+        MOST_WAITING, RESERVED_FILES,
+    },
     tls::Leaf,
 };
 
@@ -151,6 +154,16 @@ fn check_limits(options: &Options, max_files: Option<u64>, findings: &mut Findin
             findings.problem(format!("{name} is 0, which refuses everybody: take at least 1"));
         } else if value > most {
             findings.problem(format!("{name} is {value}, more than a relay can have: take at most {most}"));
+        }
+    }
+    let listed = [
+        ("origins", options.origin.as_ref().map_or(0, Vec::len), MOST_ORIGINS),
+        ("trusted proxies", options.trusted_proxy.as_ref().map_or(0, Vec::len), MOST_TRUSTED_PROXIES),
+        ("servers of NATS", options.nats.as_ref().map_or(0, Vec::len), MOST_NATS_SERVERS),
+    ];
+    for (name, count, most) in listed {
+        if count > most {
+            findings.problem(format!("there are {count} {name}: name at most {most}"));
         }
     }
     if limits.max_connections_per_ip > limits.max_connections {

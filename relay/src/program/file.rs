@@ -11,7 +11,7 @@ use super::{
     names::{hint, names},
     options::Options,
 };
-use crate::files::{line_of, unread};
+use crate::files::{self, line_of, unread};
 
 /// Why a configuration file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +33,9 @@ pub(super) enum FileError {
 
 /// Reads the options of a file. Everything that is wrong with it is told at once; only what is no TOML at all ends at the first fault.
 pub(super) fn read(file: &Path) -> Result<Options, Vec<FileError>> {
-    let text = std::fs::read_to_string(file).map_err(|source| vec![FileError::Read { file: file.to_owned(), source }])?;
-    parse(file, &text)
+    let unread = |source| vec![FileError::Read { file: file.to_owned(), source }];
+    let bytes = files::read(file).map_err(unread)?;
+    parse(file, files::text(&bytes).map_err(unread)?)
 }
 
 fn parse(file: &Path, text: &str) -> Result<Options, Vec<FileError>> {

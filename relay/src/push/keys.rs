@@ -4,7 +4,7 @@
 
 use std::{
     fmt, fs,
-    io::{self, Read as _, Write as _},
+    io::{self, Write as _},
     ops::Range,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
@@ -23,10 +23,8 @@ use super::{
     target::Target,
     vapid::{Vapid, is_contact},
 };
-use crate::files::{line_of, unread};
+use crate::files::{self, line_of, unread};
 
-/// Longest key file, bytes.
-const MAX_FILE: u64 = 64 * 1024;
 /// Most sealing keys: the newest and those it took over from.
 const MAX_SEALING_KEYS: usize = 16;
 
@@ -253,9 +251,8 @@ fn read(path: &Path) -> Result<Option<Zeroizing<String>>, PushKeysError> {
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(PushKeysError::Exposed { file: path.to_owned() });
     }
-    let mut text = Zeroizing::new(String::with_capacity(4096));
-    file.take(MAX_FILE).read_to_string(&mut text).map_err(failed)?;
-    Ok(Some(text))
+    let bytes = files::read_from(file).map_err(failed)?;
+    Ok(Some(Zeroizing::new(files::text(&bytes).map_err(failed)?.to_owned())))
 }
 
 /// Makes fresh keys and writes them; where another relay was faster, its keys are taken.

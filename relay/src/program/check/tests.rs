@@ -204,6 +204,22 @@ fn limits_have_limits() {
 }
 
 #[test]
+fn lists_have_limits() {
+    for (name, most) in [("origin", MOST_ORIGINS), ("trusted-proxy", MOST_TRUSTED_PROXIES), ("nats", MOST_NATS_SERVERS)] {
+        let problems = |count: usize| {
+            let value = |n: usize| match name {
+                "origin" => format!("'ws://localhost:{}'", n + 1),
+                "nats" => format!("'nats://127.0.0.1:{}'", n + 1),
+                _ => format!("'10.0.{}.{}'", n / 256, n % 256),
+            };
+            let list = (0..count).map(value).collect::<Vec<_>>().join(", ");
+            check(&options(&format!("{name} = [{list}]")), NOW, None).iter().filter(|finding| finding.is_problem()).count()
+        };
+        assert_eq!((problems(most), problems(most + 1)), (0, 1), "{name}");
+    }
+}
+
+#[test]
 fn whom_the_trusted_proxies_are() {
     for (networks, share) in [
         ("'0.0.0.0/0'", "0.0.0.0/0 are all IPv4"),
