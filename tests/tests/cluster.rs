@@ -264,9 +264,10 @@ fn tls_and_credentials() {
     };
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (cert, key) = (file("cert.pem", &made.cert.pem()), file("key.pem", &made.signing_key.serialize_pem()));
-    // What docs/RELAY.md tells operators to write.
+    // What docs/RELAY.md tells operators to write: `printf secret | mkpasswd -s -m bcrypt -R 5`.
+    let password = "$2b$05$F3B5MwpwFJxDH7./y2FYpOSUS/k6RGE5TXHh/Lvh9DV9EWlWPHo26";
     let config = format!(
-        "tls {{ cert_file: \"{cert}\", key_file: \"{key}\" }}\nauthorization {{ users = [ {{ user: relay, password: secret, \
+        "tls {{ cert_file: \"{cert}\", key_file: \"{key}\" }}\nauthorization {{ users = [ {{ user: relay, password: \"{password}\", \
          permissions: {{ publish: \"countersign.>\", subscribe: \"countersign.>\" }} }} ] }}\n"
     );
     let nats = NatsServer::start(&["-c", &file("nats.conf", &config)]);
