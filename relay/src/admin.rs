@@ -19,14 +19,16 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::Notify,
     task::{AbortHandle, JoinSet},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tracing::{info, warn};
 
 use crate::{
-    limits::{ACCEPT_REST, ADMIN_RETRY, ADMIN_TIMEOUT, MAX_ADMIN_CONNECTIONS},
+    limits::{ACCEPT_REST, ADMIN_RETRY, ADMIN_TIMEOUT, MAX_ADMIN_CONNECTIONS, MAX_DRAIN},
     metrics::Snapshot,
     readiness::State,
 };
@@ -36,6 +38,9 @@ pub(crate) trait Asked: Send + Sync + 'static {
     fn state(&self) -> State;
     fn snapshot(&self) -> Snapshot;
 }
+
+/// Where the next relay asks for the address.
+const HANDOVER: &str = "/handover";
 
 /// The listener of the admin address.
 pub(crate) struct Admin {
@@ -98,51 +103,87 @@ impl Admin {
         self.listener.as_ref()?.local_addr().ok()
     }
 
-    /// Answers until dropped.
+    /// Answers until dropped, or until a successor takes the address over from this relay that drains.
     pub(crate) async fn serve(self, asked: Arc<impl Asked>) {
         let Self { address, listener, spare } = self;
         let listener = match listener {
             Some(listener) => listener,
-            None => loop {
-                sleep(ADMIN_RETRY).await;
-                if let Ok(listener) = TcpListener::bind(address).await {
-                    info!(event = "admin_listening", "the admin address is free now");
-                    break listener;
-                }
-            },
+            None => take_over(address).await,
         };
+        let handover = Arc::new(Notify::new());
         let mut connections = JoinSet::new();
         let mut oldest_first = VecDeque::new();
         loop {
-            match listener.accept().await {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = handover.notified() => break,
+            };
+            match accepted {
                 Ok((stream, _)) => {
                     while connections.try_join_next().is_some() {}
                     oldest_first.retain(|connection: &AbortHandle| !connection.is_finished());
                     if oldest_first.len() >= MAX_ADMIN_CONNECTIONS {
                         oldest_first.pop_front().inspect(AbortHandle::abort);
                     }
-                    let (asked, restores) = (Arc::clone(&asked), Restores(Arc::clone(&spare)));
+                    let (asked, handover, restores) = (Arc::clone(&asked), Arc::clone(&handover), Restores(Arc::clone(&spare)));
                     oldest_first.push_back(connections.spawn(async move {
                         let _restores = restores;
-                        let _ = timeout(ADMIN_TIMEOUT, connection(stream, &*asked)).await;
+                        let _ = timeout(ADMIN_TIMEOUT, connection(stream, &*asked, &handover)).await;
                     }));
                 }
                 // No file descriptor for it: with the spare one there is, at once.
-                Err(_) if spare.give_up() => continue,
+                Err(_) if spare.give_up() => {}
                 Err(_) => sleep(ACCEPT_REST).await,
             }
         }
+        drop(listener);
+        info!(event = "admin_handed_over", "the next relay has the admin address");
+        // Who was being answered still is.
+        while connections.join_next().await.is_some() {}
     }
 }
 
-async fn connection(stream: TcpStream, asked: &impl Asked) {
-    let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&request, asked))));
+/// Waits for an address that is in use. The older relay that has it gives it up when it drains and is asked to.
+async fn take_over(address: SocketAddr) -> TcpListener {
+    // Whoever still has it then is no relay that drains.
+    let last_ask = Instant::now() + MAX_DRAIN;
+    loop {
+        if Instant::now() < last_ask {
+            // Whatever else is there does not know what is meant.
+            let _ = timeout(ADMIN_RETRY, ask_for(address)).await;
+        }
+        if let Ok(listener) = TcpListener::bind(address).await {
+            info!(event = "admin_listening", "the admin address is free now");
+            return listener;
+        }
+        sleep(ADMIN_RETRY).await;
+    }
+}
+
+async fn ask_for(address: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(format!("POST {HANDOVER} HTTP/1.1\r\nHost: relay\r\nContent-Length: 0\r\n\r\n").as_bytes()).await?;
+    // Until it has answered.
+    let mut said = [0; 64];
+    while stream.read(&mut said).await? > 0 {}
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, asked: &impl Asked, handover: &Notify) {
+    let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&request, asked, handover))));
     // Who asks wrongly is told by hyper; whoever breaks off is gone.
     let _ = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service).await;
 }
 
-fn answer<B: Body>(request: &Request<B>, asked: &impl Asked) -> Response<Full<Bytes>> {
+fn answer<B: Body>(request: &Request<B>, asked: &impl Asked, handover: &Notify) -> Response<Full<Bytes>> {
     const TEXT: &str = "text/plain; charset=utf-8";
+    if request.method() == Method::POST && request.uri().path() == HANDOVER {
+        if asked.state() != State::Draining {
+            return plain(StatusCode::CONFLICT, TEXT, "This relay does not drain: it keeps its address.\n");
+        }
+        handover.notify_one();
+        return plain(StatusCode::OK, TEXT, "The address is yours.\n");
+    }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, TEXT, "Only GET.\n");
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -170,7 +211,6 @@ fn plain(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>)
 #[cfg(test)]
 mod tests {
     use http_body_util::Empty;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
@@ -188,7 +228,7 @@ mod tests {
 
     fn status(method: Method, path: &str, state: State) -> u16 {
         let request = Request::builder().method(method).uri(path).body(Empty::<Bytes>::new()).unwrap();
-        answer(&request, &Fixed(state)).status().as_u16()
+        answer(&request, &Fixed(state), &Notify::new()).status().as_u16()
     }
 
     #[test]
@@ -201,6 +241,26 @@ mod tests {
         assert_eq!(status(Method::GET, "/", State::Ready), 404);
         assert_eq!(status(Method::HEAD, "/readyz", State::Draining), 503);
         assert_eq!(status(Method::POST, "/metrics", State::Ready), 405);
+        for (state, told) in [(State::Ready, 409), (State::NoFiles, 409), (State::Draining, 200)] {
+            assert_eq!(status(Method::POST, HANDOVER, state), told);
+            assert_eq!(status(Method::GET, HANDOVER, state), 404);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_relay_that_drains_gives_its_address_up_and_no_other_does() {
+        for (state, handed_over) in [(State::Draining, true), (State::Ready, false)] {
+            let admin = Admin::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+            let address = admin.local_addr().unwrap();
+            let old = tokio::spawn(admin.serve(Arc::new(Fixed(state))));
+            assert!(Admin::bind(address).await.unwrap().local_addr().is_none());
+            ask_for(address).await.unwrap();
+            assert_eq!(TcpStream::connect(address).await.is_err(), handed_over);
+            if handed_over {
+                old.await.unwrap();
+                assert_eq!(take_over(address).await.local_addr().unwrap(), address);
+            }
+        }
     }
 
     #[tokio::test]

@@ -54,8 +54,13 @@ pub enum RelayError {
         source: std::io::Error,
     },
     /// The system has no thread left.
-    #[error("cannot start a thread: {0}")]
+    #[error("cannot start a thread: {0}; raise the limit of threads (ulimit -u, TasksMax)")]
     Thread(#[source] std::io::Error),
+    /// The system lets it open fewer files than it needs by itself.
+    #[error(
+        "cannot open the files that a relay needs before anybody connects: {0}; raise the limit of open files (ulimit -n, LimitNOFILE)"
+    )]
+    Files(#[source] std::io::Error),
     /// Listening for other machines without saying under which URL.
     #[error("listening on {0}, which other machines reach, needs the URL they use: add --origin wss://relay.example.org")]
     OriginMissing(SocketAddr),

@@ -27,6 +27,7 @@ mod admin;
 mod clock;
 mod config;
 mod engine;
+mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

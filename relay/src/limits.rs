@@ -16,6 +16,8 @@ pub const MAX_SESSION: Duration = Duration::from_secs(24 * 60 * 60);
 pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it waits for anything to come back, and for a blocked write.
 pub const PONG_TIMEOUT: Duration = Duration::from_secs(20);
+/// A relay that got no time for longer than this hears what came meanwhile before it ends what has taken too long.
+pub const STANDSTILL: Duration = Duration::from_secs(3);
 /// From the first byte of a message to its last.
 pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection that is being closed may take to read its last frames; also after a drain.
@@ -26,8 +28,10 @@ pub const DRAIN: Duration = Duration::from_secs(20);
 pub const MAX_DRAIN: Duration = Duration::from_secs(600);
 /// How long accepting rests when the process has no more file descriptors.
 pub const ACCEPT_REST: Duration = Duration::from_millis(100);
-/// Longest PROXY protocol header, in bytes; a client's address takes at most 107.
+/// Longest PROXY protocol header, in bytes.
 pub const MAX_PROXY_HEADER: usize = 1_024;
+/// Longest one of version 1, as its specification has it.
+pub const MAX_PROXY_V1_HEADER: usize = 107;
 /// Most connections to the admin address at a time; the oldest is closed for a new one.
 pub const MAX_ADMIN_CONNECTIONS: usize = 16;
 /// Longest life of a connection to the admin address.
@@ -38,8 +42,18 @@ pub const ADMIN_RETRY: Duration = Duration::from_secs(1);
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 /// Most lines of the log that wait to be written; what does not fit is lost, and the relay goes on.
 pub const LOG_LINES: usize = 1_024;
+/// Most origins: a proof may have to be checked for each of them.
+pub const MOST_ORIGINS: usize = 16;
+/// Most networks of trusted proxies.
+pub const MOST_TRUSTED_PROXIES: usize = 1_024;
+/// Most servers of NATS.
+pub const MOST_NATS_SERVERS: usize = 64;
+/// Longest file that an operator names, in bytes.
+pub const MAX_FILE: u64 = 1024 * 1024;
 /// An operator is warned of a limit of open files below this.
 pub const MIN_FILES: u64 = 1_024;
+/// With a limit of open files below this a relay does not start: it needs some before anybody connects.
+pub const FEWEST_FILES: u64 = 16;
 /// How long before its end a certificate is warned of.
 pub const CERTIFICATE_WARNING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// Most mailboxes proven on one connection.
@@ -76,6 +90,12 @@ pub const RENDEZVOUS_TTL: Duration = Duration::from_secs(300);
 pub const MAX_CONNECTIONS_PER_IP: usize = 256;
 /// Most connections in all.
 pub const MAX_CONNECTIONS: usize = 65_536;
+/// Most connections that can be configured, in all and per address: as many files as a process of Linux may have open by default.
+pub const MOST_CONNECTIONS: usize = 1_048_576;
+/// Most OPENs that can be let wait, in all: with all of them waiting they take 1 GiB.
+pub const MOST_WAITING: usize = 65_536;
+/// Most rendezvous that can be allowed, in all.
+pub const MOST_RENDEZVOUS: usize = 65_536;
 /// Most tickets whose circuits are counted; the oldest count is dropped.
 pub const MAX_OPEN_RATE_TABLE: usize = 65_536;
 /// Bytes of first messages given to one phone in a second; the rest waits. Keeps a phone that comes back to many OPENs from being

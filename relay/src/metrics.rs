@@ -155,7 +155,8 @@ impl Collector for Snapshot {
         let opens = opens.into_iter().chain(switch.opens_refused.iter().filter(|(reason, _)| RELAY_REFUSES.contains(reason)));
         page.counters("opens", "OPENs by result; one that waits is counted again when it is delivered or refused", "result", opens)?;
         page.gauge("rendezvous", "Rendezvous in use or burnt", switch.rendezvous)?;
-        let meets = switch.meets_refused.iter().filter(|(reason, _)| ["limit", "timeout", "rendezvous_taken"].contains(reason));
+        let meets =
+            switch.meets_refused.iter().filter(|(reason, _)| ["peer_gone", "limit", "timeout", "rendezvous_taken"].contains(reason));
         page.counters("meets", "MEETs by result", "result", std::iter::once(("met", switch.meets_met)).chain(meets))?;
         page.gauge("circuits", "Circuits joined", switch.circuits)?;
         page.counter("circuits_joined", "Circuits that were joined", switch.circuits_total)?;
@@ -220,15 +221,40 @@ mod tests {
         assert_eq!(page.matches("rendezvous_taken").count(), 2);
     }
 
-    /// docs/RELAY.md has a row for each metric, with its labels and its help, and no other.
+    /// The rows of a section of docs/RELAY.md: the name in their first column, and the second column.
+    fn documented(section: &str) -> Vec<(String, String)> {
+        let text = include_str!("../../docs/RELAY.md");
+        let section = text.split(&format!("\n{section}\n")).nth(1).unwrap().split("\n#").next().unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "));
+        rows.map(|(name, what)| (name.to_owned(), what.to_owned())).collect()
+    }
+
+    /// docs/RELAY.md has a row for each metric that has a label, with all values of it, and no other.
+    #[test]
+    fn the_documentation_lists_the_values_of_labels() {
+        // In backticks, each followed by what it means.
+        let values = |text: &str| text.split("; ").map(|value| value.split('`').nth(1).unwrap().to_owned()).collect::<Vec<_>>();
+        let rows: Vec<(String, Vec<String>)> =
+            documented("#### Values of labels").into_iter().map(|(name, text)| (name, values(&text))).collect();
+        let mut told: Vec<(String, Vec<String>)> = Vec::new();
+        for line in page().lines().filter(|line| !line.contains("build_info")) {
+            let Some((name, label)) = line.strip_prefix("countersign_relay_").and_then(|line| line.split_once('{')) else { continue };
+            let (label, value) = label.split_once("=\"").unwrap();
+            let (name, value) = (format!("{name}{{{label}}}"), value.split('"').next().unwrap().to_owned());
+            match told.last_mut().filter(|(last, _)| *last == name) {
+                Some((_, values)) => values.push(value),
+                None => told.push((name, vec![value])),
+            }
+        }
+        assert_eq!(rows, told);
+    }
+
+    /// docs/RELAY.md has a row for each metric, with its help, and no other.
     #[test]
     fn the_documentation_lists_the_same() {
-        let text = include_str!("../../docs/RELAY.md");
-        let section = text.split("\n### Metrics\n").nth(1).unwrap().split("\n#").next().unwrap();
-        let rows: Vec<(String, String)> = section
-            .lines()
-            .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "))
-            .map(|(name, help)| (name.split('{').next().unwrap().trim_end_matches("_total").to_owned(), help.to_owned()))
+        let rows: Vec<(String, String)> = documented("### Metrics")
+            .into_iter()
+            .map(|(name, help)| (name.split('{').next().unwrap().trim_end_matches("_total").to_owned(), help))
             .collect();
         let page = page();
         let told: Vec<(String, String)> = page

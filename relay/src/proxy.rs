@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use proxy_header::{Error, ParseConfig, ProxyHeader};
 
-use crate::limits::MAX_PROXY_HEADER;
+use crate::limits::{MAX_PROXY_HEADER, MAX_PROXY_V1_HEADER};
 
 /// The proxies that may name their clients.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum ProxyError {
     /// Not of version 1 or 2.
     #[error("no PROXY protocol header where one must be")]
     Malformed,
-    /// Over [`MAX_PROXY_HEADER`].
+    /// Over [`MAX_PROXY_HEADER`] or, of version 1, [`MAX_PROXY_V1_HEADER`].
     #[error("the PROXY protocol header is too long")]
     TooLong,
 }
@@ -90,7 +90,10 @@ fn parse_hop(text: &str) -> Option<IpAddr> {
 pub fn parse_proxy_header(bytes: &[u8]) -> Result<Option<Proxied>, ProxyError> {
     let config = ParseConfig { include_tlvs: false, allow_v1: true, allow_v2: true };
     match ProxyHeader::parse(bytes, config) {
-        Ok((_, length)) if length > MAX_PROXY_HEADER => Err(ProxyError::TooLong),
+        // One that comes in one piece is not looked at for its length.
+        Ok((_, length)) if length > if bytes.starts_with(b"PROXY") { MAX_PROXY_V1_HEADER } else { MAX_PROXY_HEADER } => {
+            Err(ProxyError::TooLong)
+        }
         Ok((header, length)) => {
             let client = header.proxied_address().map(|address| address.source.ip().to_canonical());
             Ok(Some(Proxied { client, length }))
@@ -180,6 +183,12 @@ mod tests {
         // Endless ones.
         let endless = [b"PROXY UNKNOWN ".as_slice(), &[b'x'; 200]].concat();
         assert_eq!(parse_proxy_header(&endless), Err(ProxyError::Malformed));
+        // Whole or in pieces, version 1 has its own limit.
+        let of_length = |length: usize| [b"PROXY UNKNOWN ".as_slice(), &vec![b'x'; length - 16], b"\r\n"].concat();
+        let longest = of_length(MAX_PROXY_V1_HEADER);
+        assert_eq!(parse_proxy_header(&longest), Ok(Some(Proxied { client: None, length: MAX_PROXY_V1_HEADER })));
+        assert_eq!(parse_proxy_header(&longest[..MAX_PROXY_V1_HEADER - 1]), Ok(None));
+        assert_eq!(parse_proxy_header(&of_length(MAX_PROXY_V1_HEADER + 1)), Err(ProxyError::TooLong));
         let long = [b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff".as_slice(), &[0; MAX_PROXY_HEADER]].concat();
         assert_eq!(parse_proxy_header(&long), Err(ProxyError::TooLong));
         let long = [b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x08\x00".as_slice(), &[0; 2048]].concat();

@@ -32,7 +32,7 @@ use crate::{
     readiness::{Readiness, State},
     report::{Pauses, Report},
     switch::{NodeId, Stats, Wake},
-    ticker::Ticker,
+    ticker::{Pace, Ticker},
     tls::{ServerTls, TlsError},
 };
 
@@ -68,6 +68,7 @@ struct Shared {
 struct Running {
     engine: Engine,
     ticker: Ticker,
+    pace: Pace,
     /// `None` once the relay is on its way to the end.
     report: Option<Report>,
     shared: Arc<Shared>,
@@ -192,7 +193,7 @@ impl Relay {
             beside.spawn(push::run(pusher, due, engine.handle()));
         }
         let cluster = nats.map(|nats| tokio::spawn(nats.run(engine.handle())));
-        let mut running = Running { engine, ticker, report: Some(Report::default()), shared, has_admin };
+        let mut running = Running { engine, ticker, pace: Pace::default(), report: Some(Report::default()), shared, has_admin };
         running.accept(listener, drain).await;
         running.shared.readiness.set(State::Draining);
         running.finish_circuits(limits.drain, stop).await;
@@ -272,7 +273,9 @@ impl Running {
         let mut told = self.has_admin;
         self.engine.look_at_clock();
         if self.ticker.poll(cx) {
-            self.engine.tick();
+            if self.pace.allows(Instant::now()) {
+                self.engine.tick();
+            }
             if let Some(report) = &mut self.report {
                 report.tick(&self.engine.stats(), &self.shared.counters, Instant::now());
             }

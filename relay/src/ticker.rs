@@ -11,8 +11,10 @@ use std::{
     },
     task::{Context, Waker},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+use crate::limits::STANDSTILL;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -44,6 +46,23 @@ impl Ticker {
     }
 }
 
+/// Whether a second that has passed may be acted on. After a standstill (of the machine, or of the process) it may not: all waits are
+/// over at once then, also of those who answered meanwhile, and what they said has to be heard first. The next second may, whenever
+/// it comes: a relay that has too much to do still ends what must not last.
+#[derive(Default)]
+pub(crate) struct Pace {
+    last: Option<Instant>,
+    passed_over: bool,
+}
+
+impl Pace {
+    pub(crate) fn allows(&mut self, now: Instant) -> bool {
+        let since = self.last.replace(now).map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+        self.passed_over = since > STANDSTILL && !self.passed_over;
+        !self.passed_over
+    }
+}
+
 fn run(due: &Weak<Due>) {
     loop {
         thread::sleep(SECOND);
@@ -61,6 +80,18 @@ mod tests {
     use std::{future::poll_fn, task::Poll};
 
     use super::*;
+
+    #[test]
+    fn the_first_second_after_a_standstill_is_passed_over() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        let mut at = |seconds| pace.allows(start + Duration::from_secs(seconds));
+        assert!(at(0) && at(1) && at(2));
+        assert!(!at(60) && at(61) && at(62));
+        // One that is always late goes on, too.
+        assert_eq!([at(70), at(80), at(90), at(100)], [false, true, false, true]);
+        assert!(at(101));
+    }
 
     #[tokio::test]
     async fn ticks() {

@@ -15,7 +15,8 @@ use tokio_rustls::rustls::{
     server::{NoServerSessionStorage, ProducesTickets},
 };
 use x509_cert::{Certificate, der::Decode as _};
-use zeroize::Zeroizing;
+
+use crate::files::{self, broken_pem};
 
 /// Certificate and key, PEM.
 #[derive(Debug, Clone)]
@@ -31,7 +32,7 @@ pub struct TlsFiles {
 #[non_exhaustive]
 pub enum TlsError {
     /// A file can't be read.
-    #[error("cannot read {}: {source}", file.display())]
+    #[error("cannot read {}: {}", file.display(), broken_pem(source))]
     Pem {
         /// Which file.
         file: PathBuf,
@@ -107,6 +108,12 @@ impl ServerTls {
         Arc::clone(&self.loaded.read().unwrap_or_else(PoisonError::into_inner).0)
     }
 
+    /// The file that certificates are read from.
+    #[must_use]
+    pub fn cert_file(&self) -> &Path {
+        &self.files.cert
+    }
+
     /// The certificate in use.
     #[must_use]
     pub fn leaf(&self) -> Leaf {
@@ -153,33 +160,52 @@ impl Leaf {
     }
 }
 
-/// Reads certificate and key, with ring as the provider, TLS 1.2 and 1.3.
-fn load(files: &TlsFiles, ticketer: &Arc<dyn ProducesTickets>) -> Result<(Arc<ServerConfig>, Leaf), TlsError> {
-    let unread = |file: &PathBuf, source| TlsError::Pem { file: file.clone(), source };
-    let chain = CertificateDer::pem_file_iter(&files.cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|source| unread(&files.cert, source))?;
-    let first = chain.first().ok_or_else(|| TlsError::NoCertificate(files.cert.clone()))?;
-    let leaf = Leaf::parse(first, &files.cert)?;
+/// A chain of certificates with what is told of the first.
+pub(crate) type Chain = (Vec<CertificateDer<'static>>, Leaf);
+
+/// Reads the certificates of a file.
+pub(crate) fn read_chain(file: &Path) -> Result<Chain, TlsError> {
+    let unread = |source| TlsError::Pem { file: file.to_owned(), source };
+    let text = files::read(file).map_err(|error| unread(pem::Error::Io(error)))?;
+    let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>().map_err(unread)?;
+    let first = chain.first().ok_or_else(|| TlsError::NoCertificate(file.to_owned()))?;
+    let leaf = Leaf::parse(first, file)?;
     // rustls looks at the first one alone.
     if chain.iter().any(|certificate| Certificate::from_der(certificate).is_err()) {
-        return Err(TlsError::Certificate(files.cert.clone()));
+        return Err(TlsError::Certificate(file.to_owned()));
     }
-    if is_encrypted(&files.key) {
-        return Err(TlsError::EncryptedKey(files.key.clone()));
+    Ok((chain, leaf))
+}
+
+/// Reads the private key of a file. rustls wipes it.
+pub(crate) fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let unread = |source| TlsError::Pem { file: file.to_owned(), source };
+    let text = files::read(file).map_err(|error| unread(pem::Error::Io(error)))?;
+    if is_encrypted(&text) {
+        return Err(TlsError::EncryptedKey(file.to_owned()));
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| match source {
-        pem::Error::NoItemsFound => TlsError::NoKey(files.key.clone()),
-        source => unread(&files.key, source),
-    })?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    PrivateKeyDer::from_pem_slice(&text).map_err(|source| match source {
+        pem::Error::NoItemsFound => TlsError::NoKey(file.to_owned()),
+        source => unread(source),
+    })
+}
+
+/// Makes of the chain in `file` and of its key what connections use: ring as the provider, TLS 1.2 and 1.3.
+pub(crate) fn join((chain, _): Chain, key: PrivateKeyDer<'static>, file: &Path) -> Result<ServerConfig, TlsError> {
+    ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => TlsError::OtherKey(files.cert.clone()),
+            rustls::Error::InconsistentKeys(_) => TlsError::OtherKey(file.to_owned()),
             other => TlsError::Refused(other),
-        })?;
+        })
+}
+
+fn load(files: &TlsFiles, ticketer: &Arc<dyn ProducesTickets>) -> Result<(Arc<ServerConfig>, Leaf), TlsError> {
+    let chain = read_chain(&files.cert)?;
+    let leaf = chain.1.clone();
+    let mut config = join(chain, read_key(&files.key)?, &files.cert)?;
     // Only tickets, which the clients keep: a table of sessions would be memory that strangers fill.
     config.ticketer = Arc::clone(ticketer);
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -189,8 +215,7 @@ fn load(files: &TlsFiles, ticketer: &Arc<dyn ProducesTickets>) -> Result<(Arc<Se
 }
 
 /// Whether a PEM file says that its key is encrypted, in the way of PKCS #8 or the older one of OpenSSL.
-fn is_encrypted(file: &Path) -> bool {
-    let text = std::fs::read(file).map(Zeroizing::new).unwrap_or_default();
+fn is_encrypted(text: &[u8]) -> bool {
     let says = |line: &[u8]| text.windows(line.len()).any(|part| part == line);
     says(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || says(b"Proc-Type: 4,ENCRYPTED")
 }

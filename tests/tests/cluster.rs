@@ -2,21 +2,9 @@
 //! `tests/run` installs what this needs; without it these tests fail and say so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use std::{
-    fs,
-    net::SocketAddr,
-    process::Command,
-    sync::atomic::{AtomicU8, Ordering},
-};
+use std::{fs, net::SocketAddr, process::Command};
 
-use countersign_tests::process::{Front, NatsServer, PhoneFolder, RelayProcess, Running, Setting, URI, program};
-
-/// An address of loopback that nobody else uses: the tests run side by side.
-fn own_address() -> SocketAddr {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    let [.., high, low] = std::process::id().to_be_bytes();
-    SocketAddr::from(([127, 100 + NEXT.fetch_add(1, Ordering::Relaxed), high, low], 7700))
-}
+use countersign_tests::process::{Front, NatsServer, PhoneFolder, RelayProcess, Running, Setting, URI, own_address, program};
 
 /// Two relays behind a front; the phone's connections go to the first of them, everybody else's to the second.
 struct Cluster {
@@ -276,9 +264,10 @@ fn tls_and_credentials() {
     };
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (cert, key) = (file("cert.pem", &made.cert.pem()), file("key.pem", &made.signing_key.serialize_pem()));
-    // What docs/RELAY.md tells operators to write.
+    // What docs/RELAY.md tells operators to write: `printf secret | mkpasswd -s -m bcrypt -R 5`.
+    let password = "$2b$05$F3B5MwpwFJxDH7./y2FYpOSUS/k6RGE5TXHh/Lvh9DV9EWlWPHo26";
     let config = format!(
-        "tls {{ cert_file: \"{cert}\", key_file: \"{key}\" }}\nauthorization {{ users = [ {{ user: relay, password: secret, \
+        "tls {{ cert_file: \"{cert}\", key_file: \"{key}\" }}\nauthorization {{ users = [ {{ user: relay, password: \"{password}\", \
          permissions: {{ publish: \"countersign.>\", subscribe: \"countersign.>\" }} }} ] }}\n"
     );
     let nats = NatsServer::start(&["-c", &file("nats.conf", &config)]);

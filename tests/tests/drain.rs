@@ -1,6 +1,10 @@
 //! A relay that is replaced while people work: no approval is lost, and nobody is asked twice.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[cfg(feature = "interop")]
+#[path = "drain/haproxy.rs"]
+mod haproxy;
+
 use countersign_tests::process::{RelayProcess, Running, Setting};
 
 const PROMPT: &str = "number shown in the job's log";

@@ -14,11 +14,11 @@ use crate::{
     switch::{ConnId, Output, Switch},
 };
 
-const ORIGIN: &str = "ws://localhost:7700";
+pub(super) const ORIGIN: &str = "ws://localhost:7700";
 const CONNECTIONS: usize = 8;
 
 /// Nonces that differ; nobody here guesses them.
-struct Counter(u64);
+pub(super) struct Counter(pub(super) u64);
 
 impl RngCore for Counter {
     fn next_u32(&mut self) -> u32 {
@@ -43,7 +43,7 @@ impl RngCore for Counter {
 impl CryptoRng for Counter {}
 
 /// Three mailboxes and the sender of all.
-fn keys() -> &'static ([SigningKey; 3], SigningKey) {
+pub(super) fn keys() -> &'static ([SigningKey; 3], SigningKey) {
     static KEYS: OnceLock<([SigningKey; 3], SigningKey)> = OnceLock::new();
     KEYS.get_or_init(|| {
         let device = DeviceRoot::from_slice(&[1; 32]).expect("32 bytes");

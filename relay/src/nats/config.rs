@@ -7,11 +7,17 @@ use std::{
 };
 
 use async_nats::{ConnectOptions, ServerAddr};
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use rustls_pki_types::{
+    CertificateDer,
+    pem::{self, PemObject as _},
+};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use zeroize::Zeroizing;
 
-use crate::roots::system_roots;
+use crate::{
+    files::{self, broken_pem, unread},
+    roots::system_roots,
+};
 
 /// What subjects begin with unless another prefix is given.
 const DEFAULT_PREFIX: &str = "countersign";
@@ -37,7 +43,7 @@ pub struct NatsConfig {
 pub struct NatsUrl(Result<ServerAddr, Wrong>);
 
 /// What is wrong with a URL.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wrong {
     Form,
     User,
@@ -65,13 +71,13 @@ pub enum NatsError {
     #[error("a NATS prefix has words of letters, digits, - and _, joined by dots, at most 64 characters in all")]
     Prefix,
     /// The credentials file cannot be read. Its name is not told: it may be the password itself.
-    #[error("cannot read the file that --nats-credentials names: {0}")]
+    #[error("cannot read the file that --nats-credentials names: {}", unread(.0))]
     Read(std::io::Error),
     /// The credentials are none of the known forms.
     #[error("NATS credentials are one line USER:PASSWORD, one line with a token, or the content of a .creds file")]
     Credentials,
     /// A PEM file cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
+    #[error("cannot read {}: {}", file.display(), broken_pem(source))]
     Pem {
         /// Which file.
         file: PathBuf,
@@ -100,12 +106,8 @@ impl NatsConfig {
     }
 
     pub(crate) fn options(&self) -> Result<ConnectOptions, NatsError> {
-        for url in &self.urls {
-            match url.0 {
-                Ok(_) => {}
-                Err(Wrong::Form) => return Err(NatsError::Url),
-                Err(Wrong::User) => return Err(NatsError::UserInUrl),
-            }
+        if let Some(fault) = self.url_faults().next() {
+            return Err(fault);
         }
         let mut options = ConnectOptions::new();
         if let Some(credentials) = &self.credentials {
@@ -114,6 +116,19 @@ impl NatsConfig {
         // Also for nats://, where the server may demand it.
         options = options.tls_client_config(tls(self.roots.as_deref())?);
         Ok(if self.speaks_tls() { options.require_tls(true) } else { options })
+    }
+
+    /// All that can be seen to be wrong without a connection.
+    pub(crate) fn faults(&self) -> Vec<NatsError> {
+        let credentials = self.credentials.as_ref().and_then(|credentials| credentials.apply(ConnectOptions::new()).err());
+        self.url_faults().chain(credentials).chain(tls(self.roots.as_deref()).err()).collect()
+    }
+
+    /// What is wrong with the URLs, each kind of it once: which of them it is can't be shown.
+    fn url_faults(&self) -> impl Iterator<Item = NatsError> {
+        let any = |wrong| self.urls.iter().any(|url| url.0.as_ref().err() == Some(&wrong));
+        let (form, user) = (any(Wrong::Form).then_some(NatsError::Url), any(Wrong::User).then_some(NatsError::UserInUrl));
+        form.into_iter().chain(user)
     }
 
     pub(super) fn addresses(&self) -> impl Iterator<Item = &ServerAddr> {
@@ -191,8 +206,8 @@ impl NatsCredentials {
     /// # Errors
     /// [`NatsError::Read`], [`NatsError::Credentials`].
     pub fn read(file: &Path) -> Result<Self, NatsError> {
-        let text = std::fs::read_to_string(file).map_err(NatsError::Read)?;
-        Self::parse(&Zeroizing::new(text))
+        let bytes = files::read(file).map_err(NatsError::Read)?;
+        Self::parse(files::text(&bytes).map_err(NatsError::Read)?)
     }
 
     fn apply(&self, options: ConnectOptions) -> Result<ConnectOptions, NatsError> {
@@ -223,9 +238,10 @@ fn tls(roots: Option<&Path>) -> Result<ClientConfig, NatsError> {
         None => system_roots(),
         Some(file) => {
             let mut store = RootCertStore::empty();
-            let pem = |source| NatsError::Pem { file: file.to_owned(), source };
-            for certificate in CertificateDer::pem_file_iter(file).map_err(pem)? {
-                store.add(certificate.map_err(pem)?)?;
+            let unread = |source| NatsError::Pem { file: file.to_owned(), source };
+            let text = files::read(file).map_err(|error| unread(pem::Error::Io(error)))?;
+            for certificate in CertificateDer::pem_slice_iter(&text) {
+                store.add(certificate.map_err(unread)?)?;
             }
             if store.is_empty() {
                 return Err(NatsError::NoCertificate(file.to_owned()));

@@ -21,7 +21,7 @@ pub enum Exit {
 pub const EXITS: &[(Exit, &str)] = &[
     (Exit::Success, "stopped when told to; check: the configuration is sound"),
     (Exit::Failed, "cannot listen on an address, or cannot start"),
-    (Exit::BadConfig, "bad arguments, environment, configuration or certificate"),
+    (Exit::BadConfig, "bad arguments, environment, configuration or certificate, or a limit of open files that is too low"),
     (Exit::Warned, "check: the configuration works, but look at the warnings"),
 ];
 

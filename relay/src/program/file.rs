@@ -11,13 +11,14 @@ use super::{
     names::{hint, names},
     options::Options,
 };
+use crate::files::{self, line_of, unread};
 
 /// Why a configuration file can't be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(super) enum FileError {
     /// It can't be read.
-    #[error("cannot read {}: {source}", file.display())]
+    #[error("cannot read {}: {}", file.display(), unread(source))]
     Read { file: PathBuf, source: std::io::Error },
     /// It is no TOML.
     #[error("{}, line {line}: this is no TOML: {message}", file.display())]
@@ -32,16 +33,14 @@ pub(super) enum FileError {
 
 /// Reads the options of a file. Everything that is wrong with it is told at once; only what is no TOML at all ends at the first fault.
 pub(super) fn read(file: &Path) -> Result<Options, Vec<FileError>> {
-    let text = std::fs::read_to_string(file).map_err(|source| vec![FileError::Read { file: file.to_owned(), source }])?;
-    parse(file, &text)
+    let unread = |source| vec![FileError::Read { file: file.to_owned(), source }];
+    let bytes = files::read(file).map_err(unread)?;
+    parse(file, files::text(&bytes).map_err(unread)?)
 }
 
 fn parse(file: &Path, text: &str) -> Result<Options, Vec<FileError>> {
     // Not the line itself, as the parser would show it: a password may stand there where none should.
-    let line_of = |span: Option<Range<usize>>| {
-        let before = text.bytes().take(span.map_or(0, |span| span.start));
-        1 + before.filter(|byte| *byte == b'\n').count()
-    };
+    let line_of = |span| line_of(text, span);
     let message = |text: &str| text.trim_end().replace('\n', "; ");
     let syntax =
         |error: TomlError| FileError::Syntax { file: file.to_owned(), line: line_of(error.span()), message: message(error.message()) };
@@ -120,7 +119,8 @@ mod tests {
         assert!(refused("log-level = 'loud'").contains("debug"));
         assert!(refused("listen = ").contains("line 1"));
         assert!(
-            refused("max-waiting = '7'").ends_with("`max-waiting` is: Most requests that wait for phones that are away [default: 4096]")
+            refused("max-waiting = '7'")
+                .ends_with("`max-waiting` is: Most requests that wait for phones that are away, at most 65536 [default: 4096]")
         );
         assert!(refused("[listen]\nport = 7").contains("`listen` is: Address and port"));
         assert!(refused("listen.port = 7").contains("`listen` is: Address and port"));

@@ -9,7 +9,7 @@ mod options;
 mod output;
 mod signals;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, os::unix::net::UnixStream, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use countersign_core::relay::RelayUrl;
@@ -17,12 +17,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tracing::{error, info, warn};
 
-use crate::{Config, Relay, RelayError, clock::unix_now};
-use check::{Finding, check};
+use crate::{Config, Relay, RelayError, clock::unix_now, limits::FEWEST_FILES};
+use check::{Finding, check, ends_soon};
 pub use exit::{EXITS, Exit};
 use log::{LogFormat, LogLevel};
 use options::Options;
 use signals::Signals;
+
+/// Standard input, output and error.
+const STANDARD_FILES: u64 = 3;
 
 /// Runs a blind relay: joins CI jobs and phones, reads nothing, stores nothing.
 ///
@@ -133,7 +136,7 @@ fn tell(options: &Options) -> Exit {
 
 fn findings(options: &Options) -> Vec<Finding> {
     let mut findings = check(options, unix_now(), getrlimit(Resource::Nofile).maximum);
-    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     findings.extend(names::strays(variables).into_iter().map(Finding::warning));
     findings
 }
@@ -163,7 +166,7 @@ fn serve(options: Options) -> Exit {
                 LogFormat::Json => error!(event = "cannot_start", "{error}"),
             }
             match error {
-                RelayError::Listen { .. } | RelayError::Admin { .. } | RelayError::Thread(_) => Exit::Failed,
+                RelayError::Listen { .. } | RelayError::Admin { .. } | RelayError::Thread(_) | RelayError::Files(_) => Exit::Failed,
                 RelayError::OriginMissing(_)
                 | RelayError::Origin(_)
                 | RelayError::Tls(_)
@@ -176,6 +179,7 @@ fn serve(options: Options) -> Exit {
 
 fn run_relay(options: &Options) -> Result<(), RelayError> {
     let files = raise_file_limit();
+    try_files()?;
     // One thread: the switch is one, and forwarding is cheap.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RelayError::Thread)?;
     runtime.block_on(async { serve_until_signals(options.config(files)?).await })
@@ -211,13 +215,19 @@ async fn serve_until_signals(config: Config) -> Result<(), RelayError> {
 
 /// What SIGHUP does.
 fn reload(tls: Option<&crate::tls::ServerTls>, origins: &[RelayUrl]) {
+    let Some(tls) = tls else {
+        return info!(event = "reload", "nothing to reload: without TLS there is no certificate, and options are read at the start alone");
+    };
     let hosts: Vec<&str> = origins.iter().filter(|origin| origin.is_tls()).map(RelayUrl::host).collect();
-    match tls.map(|tls| tls.reload(unix_now(), &hosts)) {
-        None => info!(event = "reload", "nothing to reload: without TLS there is no certificate, and options are read at the start alone"),
-        Some(Ok(leaf)) => {
+    let now = unix_now();
+    match tls.reload(now, &hosts) {
+        Ok(leaf) => {
             info!(event = "reload", not_after = leaf.not_after, "certificate and key were read again; new connections get them");
+            if let Some(text) = ends_soon(&leaf, now, tls.cert_file()) {
+                warn!(event = "config_warning", "{text}");
+            }
         }
-        Some(Err(error)) => error!(event = "reload_failed", %error, "the certificate in use stays"),
+        Err(error) => error!(event = "reload_failed", %error, "the certificate in use stays"),
     }
 }
 
@@ -230,6 +240,13 @@ fn raise_file_limit() -> usize {
     }
     let files = if raised { maximum } else { current };
     files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX)
+}
+
+/// Opens as many as a relay needs before anybody connects, and closes them again: the runtime would panic for want of them.
+fn try_files() -> Result<(), RelayError> {
+    let pairs = (FEWEST_FILES - STANDARD_FILES) / 2;
+    let tried: std::io::Result<Vec<_>> = (0..pairs).map(|_| UnixStream::pair()).collect();
+    tried.map(drop).map_err(RelayError::Files)
 }
 
 #[cfg(test)]

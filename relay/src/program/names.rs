@@ -37,24 +37,30 @@ fn nearest<'a>(name: &str, names: &'a [Name]) -> Option<&'a str> {
     likeness.filter(|(likeness, _)| *likeness > ALIKE).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
 
-/// Those of these names of environment variables that look like options and are none, each with what was meant. They are not
-/// refused: others set such names too, as Kubernetes does for a service that is called `countersign-relay`.
-pub(super) fn strays(variables: impl Iterator<Item = String>) -> Vec<String> {
+/// Those of these environment variables that look like options and are none, each with what was meant. They are not refused:
+/// others set such names too, as Kubernetes does for a service that is called `countersign-relay`.
+pub(super) fn strays(variables: impl Iterator<Item = (String, String)>) -> Vec<String> {
     let names = names();
-    let stray = |variable: String| {
+    let stray = |(variable, value): (String, String)| {
         let name = variable.strip_prefix(PREFIX)?.replace('_', "-").to_lowercase();
-        if ["port", "service-"].iter().any(|kubernetes| name.starts_with(kubernetes))
+        if is_of_kubernetes(&name, &value)
             || name == "config"
             || names.iter().any(|option| option.name == name && variable == variable.to_uppercase())
         {
             return None;
         }
-        let hint = nearest(&name, &names).map(|near| format!(": did you mean {PREFIX}{}?", near.replace('-', "_").to_uppercase()));
+        let near = if name == "port" { Some("listen") } else { nearest(&name, &names) };
+        let hint = near.map(|near| format!(": did you mean {PREFIX}{}?", near.replace('-', "_").to_uppercase()));
         Some(format!("{variable} in the environment is no option{}", hint.unwrap_or_default()))
     };
     let mut strays: Vec<_> = variables.filter_map(stray).collect();
     strays.sort();
     strays
+}
+
+/// `..._SERVICE_HOST`, `..._SERVICE_PORT` and so on, `..._PORT=tcp://...`, `..._PORT_443_TCP` and so on.
+fn is_of_kubernetes(name: &str, value: &str) -> bool {
+    name.starts_with("service-") || (name == "port" && value.contains("://")) || name.starts_with("port-")
 }
 
 #[cfg(test)]
@@ -63,13 +69,15 @@ mod tests {
 
     #[test]
     fn variables_that_are_no_options_are_found() {
-        let of = |names: &[&str]| strays(names.iter().map(|&name| name.to_owned()));
+        let of = |names: &[&str]| strays(names.iter().map(|&name| (name.to_owned(), "tcp://10.0.0.7:443".to_owned())));
         assert!(
             of(&[
                 "PATH",
                 "COUNTERSIGN_RELAY_CONFIG",
                 "COUNTERSIGN_RELAY_MAX_WAITING",
                 "COUNTERSIGN_RELAYS",
+                "COUNTERSIGN_RELAY_SERVICE_HOST",
+                "COUNTERSIGN_RELAY_PORT",
                 "COUNTERSIGN_RELAY_PORT_7700_TCP"
             ])
             .is_empty()
@@ -78,5 +86,8 @@ mod tests {
         assert_eq!(found[0], "COUNTERSIGN_RELAY_7700_XYZ in the environment is no option");
         assert!(found[1].ends_with("did you mean COUNTERSIGN_RELAY_MAX_CONNECTIONS?"), "{found:?}");
         assert_eq!(of(&["COUNTERSIGN_RELAY_listen"]).len(), 1);
+        // Not as Kubernetes has it.
+        let port = strays([("COUNTERSIGN_RELAY_PORT".to_owned(), "443".to_owned())].into_iter());
+        assert_eq!(port, ["COUNTERSIGN_RELAY_PORT in the environment is no option: did you mean COUNTERSIGN_RELAY_LISTEN?"]);
     }
 }

@@ -99,16 +99,16 @@ options! {
     /// What is worth a line: error, warn, info or debug [default: info]
     #[arg(long, env = "COUNTERSIGN_RELAY_LOG_LEVEL", hide_env_values = true, hide_possible_values = true, value_name = "LEVEL")]
     log_level: LogLevel,
-    /// Most connections in all [default: 65536]
+    /// Most connections in all, at most 1048576 [default: 65536]
     #[arg(long, env = "COUNTERSIGN_RELAY_MAX_CONNECTIONS", hide_env_values = true, value_name = "N")]
     max_connections: usize,
-    /// Most connections from one IPv4 address or IPv6 /64 [default: 256]
+    /// Most connections from one IPv4 address or IPv6 /64, at most 1048576 [default: 256]
     #[arg(long, env = "COUNTERSIGN_RELAY_MAX_CONNECTIONS_PER_IP", hide_env_values = true, value_name = "N")]
     max_connections_per_ip: usize,
-    /// Most requests that wait for phones that are away [default: 4096]
+    /// Most requests that wait for phones that are away, at most 65536 [default: 4096]
     #[arg(long, env = "COUNTERSIGN_RELAY_MAX_WAITING", hide_env_values = true, value_name = "N")]
     max_waiting: usize,
-    /// Most pairings at a time [default: 1024]
+    /// Most pairings at a time, at most 65536 [default: 1024]
     #[arg(long, env = "COUNTERSIGN_RELAY_MAX_RENDEZVOUS", hide_env_values = true, value_name = "N")]
     max_rendezvous: usize,
 }
@@ -179,6 +179,15 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     };
     let number: u64 = number.parse().map_err(|_| wrong())?;
     number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+/// The same the other way round, in the largest unit that fits.
+pub(super) fn spell_time(time: Duration) -> String {
+    match time.as_secs() {
+        seconds if seconds >= 60 * 60 && seconds % (60 * 60) == 0 => format!("{}h", seconds / (60 * 60)),
+        seconds if seconds >= 60 && seconds % 60 == 0 => format!("{}m", seconds / 60),
+        seconds => format!("{seconds}s"),
+    }
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
@@ -272,6 +281,9 @@ mod tests {
     fn times() {
         assert_eq!(parse_time("20s"), Ok(Duration::from_secs(20)));
         assert_eq!(parse_time("1h"), Ok(Duration::from_secs(3600)));
+        for text in ["0s", "59s", "1m", "61s", "10m", "1h", "90m"] {
+            assert_eq!(spell_time(parse_time(text).unwrap()), text);
+        }
         for wrong in ["", "s", "20", "20 s", "-1s", "1.5s", "20ms", "20é", "99999999999999999999s", "9999999999999999999h"] {
             assert!(parse_time(wrong).is_err(), "{wrong}");
         }
@@ -280,11 +292,11 @@ mod tests {
     /// The help names the defaults; here they are those that are used.
     #[test]
     fn defaults_are_as_the_help_says() {
-        let help = |name: &str| {
+        let text = |name: &str| {
             let command = Options::augment_args(clap::Command::new("test"));
-            let help = command.get_arguments().find(|arg| arg.get_id() == name).unwrap().get_help().unwrap().to_string();
-            help.split_once("[default: ").unwrap().1.trim_end_matches(']').to_owned()
+            command.get_arguments().find(|arg| arg.get_id() == name).unwrap().get_help().unwrap().to_string()
         };
+        let help = |name: &str| text(name).split_once("[default: ").unwrap().1.trim_end_matches(']').to_owned();
         let config = Options::default().config(usize::MAX).unwrap();
         assert_eq!(help("listen"), config.listen.to_string());
         assert_eq!(parse_time(&help("drain")), Ok(config.limits.drain));
@@ -293,6 +305,15 @@ mod tests {
         assert_eq!(help("max_waiting"), config.limits.max_waiting.to_string());
         assert_eq!(help("nats_prefix"), NatsPrefix::default().to_string());
         assert_eq!(help("max_rendezvous"), config.limits.max_rendezvous.to_string());
+        for (name, most) in [
+            ("max_connections", limits::MOST_CONNECTIONS),
+            ("max_connections_per_ip", limits::MOST_CONNECTIONS),
+            ("max_waiting", limits::MOST_WAITING),
+            ("max_rendezvous", limits::MOST_RENDEZVOUS),
+        ] {
+            assert!(text(name).contains(&format!(", at most {most} [")), "{name}");
+        }
+        assert!(text("drain").contains(&format!("at most {} [", spell_time(limits::MAX_DRAIN))));
         let level = |level| clap::ValueEnum::to_possible_value(&level).unwrap().get_name().to_owned();
         assert_eq!(help("log_level"), level(Options::default().log_level()));
         assert_eq!(help("log_format"), clap::ValueEnum::to_possible_value(&Options::default().log_format()).unwrap().get_name());

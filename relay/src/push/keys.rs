@@ -4,7 +4,8 @@
 
 use std::{
     fmt, fs,
-    io::{self, Read as _, Write as _},
+    io::{self, Write as _},
+    ops::Range,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
@@ -14,6 +15,7 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use p256::SecretKey;
 use rand_core::{CryptoRng, RngCore};
 use serde::Deserialize;
+use toml_edit::{Document, de};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
@@ -21,9 +23,8 @@ use super::{
     target::Target,
     vapid::{Vapid, is_contact},
 };
+use crate::files::{self, line_of, unread};
 
-/// Longest key file, bytes.
-const MAX_FILE: u64 = 64 * 1024;
 /// Most sealing keys: the newest and those it took over from.
 const MAX_SEALING_KEYS: usize = 16;
 
@@ -43,7 +44,7 @@ pub struct PushConfig {
 #[non_exhaustive]
 pub enum PushKeysError {
     /// The file can't be read.
-    #[error("cannot read the push keys {}: {source}", file.display())]
+    #[error("cannot read the push keys {}: {}", file.display(), unread(source))]
     Read {
         /// Which file.
         file: PathBuf,
@@ -65,10 +66,17 @@ pub enum PushKeysError {
         file: PathBuf,
     },
     /// The file is not what this program writes.
-    #[error("{}: {what}; restore the file from a backup, or move it away: then the relay makes new keys, and phones have to register again", file.display())]
+    #[error(
+        "{}{}: {what}; correct that, or restore the file from a backup. Only if there is none, move it away: then the relay makes new keys, \
+         and phones have to register again",
+        file.display(),
+        line.map(|line| format!(", line {line}")).unwrap_or_default()
+    )]
     Malformed {
         /// Which file.
         file: PathBuf,
+        /// Which line, if that is known.
+        line: Option<usize>,
         /// What is wrong.
         what: &'static str,
     },
@@ -117,19 +125,23 @@ impl PushKeys {
     /// Reads the key file if there is one, and makes nothing.
     ///
     /// # Errors
-    /// Every variant of [`PushKeysError`]; `Write` if the folder is missing.
-    pub fn check(config: &PushConfig) -> Result<(), PushKeysError> {
-        if !is_contact(&config.contact) {
-            return Err(PushKeysError::Contact);
-        }
-        let Some(text) = read(&config.keys)? else {
+    /// [`PushKeysError::Read`], `Exposed`, `Malformed`; `Write` if the folder is missing.
+    pub fn check_file(file: &Path) -> Result<(), PushKeysError> {
+        let Some(text) = read(file)? else {
             // It is made at the start, in a folder that has to be there.
-            let folder = config.keys.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
             let may_write = rustix::fs::access(folder.unwrap_or(Path::new(".")), rustix::fs::Access::WRITE_OK);
-            return may_write.map_err(|error| PushKeysError::Write { file: config.keys.clone(), source: error.into() });
+            return may_write.map_err(|error| PushKeysError::Write { file: file.to_owned(), source: error.into() });
         };
-        let malformed = |what| PushKeysError::Malformed { file: config.keys.clone(), what };
-        Self::parse(&text, config).map(drop).map_err(malformed)
+        parts(&text).map(drop).map_err(|wrong| wrong.in_file(file))
+    }
+
+    /// Whether push services can use this to reach the operator.
+    ///
+    /// # Errors
+    /// [`PushKeysError::Contact`].
+    pub fn check_contact(contact: &str) -> Result<(), PushKeysError> {
+        if is_contact(contact) { Ok(()) } else { Err(PushKeysError::Contact) }
     }
 
     /// Reads the key file, or makes it.
@@ -137,28 +149,16 @@ impl PushKeys {
     /// # Errors
     /// Every variant of [`PushKeysError`].
     pub fn load_or_make(config: &PushConfig, rng: &mut (impl RngCore + CryptoRng)) -> Result<Self, PushKeysError> {
-        if !is_contact(&config.contact) {
-            return Err(PushKeysError::Contact);
-        }
+        Self::check_contact(&config.contact)?;
         let text = match read(&config.keys)? {
             Some(text) => text,
             None => make(&config.keys, rng)?,
         };
-        Self::parse(&text, config).map_err(|what| PushKeysError::Malformed { file: config.keys.clone(), what })
+        Self::parse(&text, config).map_err(|wrong| wrong.in_file(&config.keys))
     }
 
-    fn parse(text: &str, config: &PushConfig) -> Result<Self, &'static str> {
-        // A parser's message may show the line, and that a key.
-        let file: File = toml_edit::de::from_str(text).map_err(|_| "this is no push key file")?;
-        if file.version != 1 {
-            return Err("a version that this program does not know");
-        }
-        let vapid = SecretKey::from_slice(&*secret(&file.vapid)?).map_err(|_| "the VAPID key is no P-256 key")?;
-        let sealing: Vec<SealingKey> = file.seal.iter().map(sealing_key).collect::<Result<_, _>>()?;
-        let distinct = sealing.iter().enumerate().all(|(at, key)| !sealing.iter().take(at).any(|other| other.id == key.id));
-        if sealing.is_empty() || sealing.len() > MAX_SEALING_KEYS || !distinct {
-            return Err("1 to 16 sealing keys with different ids are needed");
-        }
+    fn parse(text: &str, config: &PushConfig) -> Result<Self, Wrong> {
+        let (vapid, sealing) = parts(text)?;
         let vapid = Vapid::new(&vapid, config.contact.clone()).ok_or("the VAPID key is no P-256 key")?;
         Ok(Self { vapid, sealing, allow_private: config.allow_private })
     }
@@ -185,6 +185,46 @@ impl PushKeys {
     }
 }
 
+/// What is wrong with the content of a file, without any of it: it may be a key.
+#[derive(Debug)]
+struct Wrong {
+    line: Option<usize>,
+    what: &'static str,
+}
+
+impl From<&'static str> for Wrong {
+    fn from(what: &'static str) -> Self {
+        Self { line: None, what }
+    }
+}
+
+impl Wrong {
+    fn in_file(self, file: &Path) -> PushKeysError {
+        PushKeysError::Malformed { file: file.to_owned(), line: self.line, what: self.what }
+    }
+}
+
+/// The keys in the text of a file.
+fn parts(text: &str) -> Result<(SecretKey, Vec<SealingKey>), Wrong> {
+    let at = |span: Option<Range<usize>>| span.map(|span| line_of(text, Some(span)));
+    Document::parse(text).map_err(|error| Wrong { line: at(error.span()), what: "this is no TOML" })?;
+    let file: File = de::from_str(text).map_err(|error| Wrong {
+        line: at(error.span()),
+        what: "this does not belong here, or something is missing: there are `version = 1`, `vapid` and one or more `[[seal]]`, each with \
+               `id` and `key`",
+    })?;
+    if file.version != 1 {
+        return Err("a version that this program does not know".into());
+    }
+    let vapid = SecretKey::from_slice(&*secret(&file.vapid)?).map_err(|_| "the VAPID key is no P-256 key")?;
+    let sealing: Vec<SealingKey> = file.seal.iter().map(sealing_key).collect::<Result<_, _>>()?;
+    let distinct = sealing.iter().enumerate().all(|(at, key)| !sealing.iter().take(at).any(|other| other.id == key.id));
+    if sealing.is_empty() || sealing.len() > MAX_SEALING_KEYS || !distinct {
+        return Err("1 to 16 sealing keys with different ids are needed".into());
+    }
+    Ok((vapid, sealing))
+}
+
 fn sealing_key(seal: &Seal) -> Result<SealingKey, &'static str> {
     let id = HEXLOWER.decode(seal.id.as_bytes()).ok().and_then(|id| id.try_into().ok());
     Ok(SealingKey { id: id.ok_or("the id of a sealing key is not 8 hexadecimal digits")?, secret: secret(&seal.key)? })
@@ -204,12 +244,15 @@ fn read(path: &Path) -> Result<Option<Zeroizing<String>>, PushKeysError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    if file.metadata().map_err(failed)?.permissions().mode() & 0o077 != 0 {
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    if metadata.permissions().mode() & 0o077 != 0 {
         return Err(PushKeysError::Exposed { file: path.to_owned() });
     }
-    let mut text = Zeroizing::new(String::with_capacity(4096));
-    file.take(MAX_FILE).read_to_string(&mut text).map_err(failed)?;
-    Ok(Some(text))
+    let bytes = files::read_from(file).map_err(failed)?;
+    Ok(Some(Zeroizing::new(files::text(&bytes).map_err(failed)?.to_owned())))
 }
 
 /// Makes fresh keys and writes them; where another relay was faster, its keys are taken.
@@ -326,9 +369,21 @@ mod tests {
             let error = PushKeys::load_or_make(&config, &mut OsRng).unwrap_err();
             assert!(matches!(error, PushKeysError::Malformed { .. }) && !error.to_string().contains(key), "{error}\n{text}");
         }
+        fs::write(&config.keys, good.replace("[[seal]]\nid", "[[seel]]\nid")).unwrap();
+        let line = 1 + good.lines().position(|line| line == "[[seal]]").unwrap();
+        for error in [PushKeys::check_file(&config.keys).unwrap_err(), PushKeys::load_or_make(&config, &mut OsRng).unwrap_err()] {
+            let text = error.to_string();
+            assert!(text.contains(&format!(", line {line}: ")) && text.contains("`[[seal]]`") && text.contains("correct that"), "{text}");
+        }
+        fs::write(&config.keys, good.replace("[[seal]]", "[[seal]")).unwrap();
+        let text = PushKeys::check_file(&config.keys).unwrap_err().to_string();
+        assert!(text.contains(&format!(", line {line}: this is no TOML")), "{text}");
         let nobody = PushConfig { contact: "op".into(), ..config.clone() };
         assert!(matches!(PushKeys::load_or_make(&nobody, &mut OsRng), Err(PushKeysError::Contact)));
         let nowhere = PushConfig { keys: folder.path().join("no/such/folder"), ..config };
         assert!(matches!(PushKeys::load_or_make(&nowhere, &mut OsRng), Err(PushKeysError::Write { .. })));
+        // A folder, whatever its mode: chmod would not help.
+        let text = PushKeys::check_file(folder.path()).unwrap_err().to_string();
+        assert!(text.contains("it is a folder") && !text.contains("chmod"), "{text}");
     }
 }

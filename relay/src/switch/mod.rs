@@ -55,6 +55,8 @@ use wake::Wakes;
 
 pub use stats::{Errors, Reasons, Stats};
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use cluster::read_again;
 pub use cluster::{NodeId, To};
 
 /// Names a connection; the shell never uses a number twice.

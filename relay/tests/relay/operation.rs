@@ -1,6 +1,6 @@
 //! A relay in operation: drained, reloaded, watched.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, io::Write as _, path::Path, process::Command, sync::Arc};
 
 use crate::{
     ends::{End, mailbox, ticket},
@@ -8,7 +8,7 @@ use crate::{
 };
 use countersign_core::relay::{CloseReason, ErrorCode, Frame, RelayUrl};
 use countersign_link::{Link, LinkError, RootCertStore};
-use countersign_relay::{Config, Relay, TlsFiles};
+use countersign_relay::{Config, Relay, TlsFiles, limits::CERTIFICATE_WARNING};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -51,6 +51,8 @@ async fn a_drain_finishes_circuits_while_a_successor_takes_over() {
     let address = format!("127.0.0.1:{}", old.url.port());
     let mut new = Process::start(["--listen", &address, "--admin", &admin_text]);
     new.wait_for("admin_in_use");
+    new.wait_for("admin_listening");
+    assert_eq!(ask(admin, "/readyz"), (200, "ready\n".to_owned()));
     let mut elsewhere = End::connect(&new.url).await;
     // The old one goes on, and takes nothing new.
     phone.send(Frame::Data { circuit: N, tail: b"m2" }).await;
@@ -68,10 +70,8 @@ async fn a_drain_finishes_circuits_while_a_successor_takes_over() {
     assert_eq!(old.wait_for("drained")["finished"], 1);
     let (status, _, log) = old.end();
     assert!(status.success());
-    assert_eq!(events(&log), ["listening", "draining", "drained", "stopped"]);
+    assert_eq!(events(&log), ["listening", "draining", "admin_handed_over", "drained", "stopped"]);
 
-    new.wait_for("admin_listening");
-    assert_eq!(ask(admin, "/readyz").0, 200);
     elsewhere.prove(&[]).await;
     elsewhere.expect(Frame::Proved { mailbox: mailbox() }).await;
 }
@@ -110,14 +110,9 @@ fn certify(folder: &Path) -> RootCertStore {
 #[tokio::test]
 async fn a_renewed_certificate_is_for_new_connections() {
     let folder = tempfile::tempdir().unwrap();
-    let old_roots = certify(folder.path());
-    let listen = free_address();
-    let url = format!("wss://localhost:{}", listen.port());
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let mut relay =
-        Process::start(["--listen", &listen.to_string(), "--origin", &url, "--tls-cert", &path("cert.pem"), "--tls-key", &path("key.pem")]);
+    let (mut relay, old_roots, _) = with_tls(folder.path());
     let (link, hello) = Link::connect_with(&relay.url, old_roots.clone()).await.unwrap();
-    let mut kept = End { link, hello, origin: url };
+    let mut kept = End { link, hello, origin: relay.url.origin().to_owned() };
 
     let new_roots = certify(folder.path());
     relay.signal("HUP");
@@ -134,6 +129,61 @@ async fn a_renewed_certificate_is_for_new_connections() {
     drop(Link::connect_with(&relay.url, new_roots).await.unwrap());
     kept.prove(&[]).await;
     kept.expect(Frame::Proved { mailbox: mailbox() }).await;
+}
+
+/// A relay with TLS for localhost, and its key file.
+fn with_tls(folder: &Path) -> (Process, RootCertStore, std::path::PathBuf) {
+    let roots = certify(folder);
+    let (listen, key) = (free_address(), folder.join("key.pem"));
+    let url = format!("wss://localhost:{}", listen.port());
+    let (cert, key_text) = (folder.join("cert.pem"), key.to_str().unwrap().to_owned());
+    let args = ["--listen", &listen.to_string(), "--origin", &url, "--tls-cert", cert.to_str().unwrap(), "--tls-key", &key_text];
+    (Process::start(args), roots, key)
+}
+
+#[tokio::test]
+async fn a_file_that_takes_for_ever_to_read_holds_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut relay, roots, key) = with_tls(folder.path());
+    let (link, hello) = Link::connect_with(&relay.url, roots.clone()).await.unwrap();
+    let mut phone = End { link, hello, origin: relay.url.origin().to_owned() };
+    let text = fs::read_to_string(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    assert!(Command::new("mkfifo").arg(&key).status().unwrap().success());
+    relay.signal("HUP");
+    // Opening the pipe waits for the relay to read it; nothing comes out of it yet.
+    let mut pipe = fs::OpenOptions::new().write(true).open(&key).unwrap();
+    phone.prove(&[]).await;
+    phone.expect(Frame::Proved { mailbox: mailbox() }).await;
+    drop(Link::connect_with(&relay.url, roots.clone()).await.unwrap());
+    // It comes after all.
+    pipe.write_all(text.as_bytes()).unwrap();
+    drop(pipe);
+    relay.wait_for("reload");
+    drop(Link::connect_with(&relay.url, roots).await.unwrap());
+
+    // Once more, and the relay is stopped in the middle of it.
+    relay.signal("HUP");
+    let _pipe = fs::OpenOptions::new().write(true).open(&key).unwrap();
+    relay.signal("TERM");
+    phone.expect(SHUTTING_DOWN).await;
+    phone.expect_end().await;
+    drop(phone);
+    assert!(relay.end().0.success());
+}
+
+#[test]
+fn a_reloaded_certificate_that_ends_soon_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut relay, _, key) = with_tls(folder.path());
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_after = (std::time::SystemTime::now() + CERTIFICATE_WARNING - std::time::Duration::from_secs(60)).into();
+    let signing = rcgen::KeyPair::generate().unwrap();
+    fs::write(folder.path().join("cert.pem"), params.self_signed(&signing).unwrap().pem()).unwrap();
+    fs::write(&key, signing.serialize_pem()).unwrap();
+    relay.signal("HUP");
+    relay.wait_for("reload");
+    assert!(relay.wait_for("config_warning")["message"].as_str().unwrap().contains("expires in 13 days"));
 }
 
 #[tokio::test]

@@ -109,6 +109,22 @@ async fn survives_running_out_of_files() {
 }
 
 #[test]
+fn says_so_when_hardly_a_file_may_be_open() {
+    let program = env!("CARGO_BIN_EXE_countersign-relay");
+    // The limit itself is too low; or it would do, but whoever started the relay left files open.
+    let open = "exec 3</dev/null 4</dev/null 5</dev/null 6</dev/null 7</dev/null 8</dev/null 9</dev/null";
+    for (limit, before, code, said) in
+        [(6, ":", 2, "at most 6 files may be open, and a relay needs 16"), (16, open, 1, "cannot open the files that a relay needs")]
+    {
+        let script = format!("{before}; ulimit -n {limit}; exec \"$0\" --listen 127.0.0.1:0");
+        let output = std::process::Command::new("sh").args(["-c", &script, program]).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(said) && stderr.contains("LimitNOFILE") && !stderr.contains("panicked"), "{stderr}");
+    }
+}
+
+#[test]
 fn refuses_what_cannot_work() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
@@ -128,6 +144,10 @@ fn refuses_what_cannot_work() {
         (vec!["--config", "/nowhere.toml"], 2, "/nowhere.toml"),
         (vec!["--log-format", "json", "--config", "/nowhere.toml"], 2, "\"event\":\"config_problem\""),
         (vec!["--trusted-proxy", "10.0.0.0/33"], 2, "10.0.0.0/8"),
+        (vec!["--listen", "127.0.0.1:0", "--trusted-proxy", "10.0.0.1/8"], 2, "10.0.0.0/8 for the whole network"),
+        (vec!["--listen", "127.0.0.1:0", "--max-waiting", "65537"], 2, "at most 65536"),
+        (vec!["--listen", "127.0.0.1:0", "--admin-remote"], 2, "--admin ADDRESS"),
+        (vec!["--listen", "127.0.0.1:0", "--drain", "11m"], 2, "at most 10m"),
         (vec!["--drain", "20"], 2, "like 20s"),
         (vec!["--max-conections", "7"], 2, "--max-connections"),
         // 192.0.2.0/24 is nobody's.

@@ -30,6 +30,7 @@ pub use idle::Idle;
 pub use lifted::serve as serve_relay;
 pub use opens::Opens;
 pub use plan::{Plan, Row};
+pub use proxies::find as find_program;
 pub use report::{Growth, Report};
 pub use round_trips::RoundTrips;
 pub use server::Subject;

@@ -8,9 +8,13 @@ mod relay;
 mod setting;
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 pub use child::{Ended, Running};
@@ -22,6 +26,14 @@ pub use setting::{Setting, URI};
 
 /// Longest that anything in these tests may take, seconds; only a hang gets there.
 pub const PATIENCE: u64 = 90;
+
+/// An address of loopback that nobody else uses: the tests run side by side, and ports that are free may be taken a moment later.
+#[must_use]
+pub fn own_address() -> SocketAddr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    SocketAddr::from(([127, 100 + NEXT.fetch_add(1, Ordering::Relaxed), high, low], 7700))
+}
 
 /// Where a program of the workspace is. All of them are built, once per test program, with the profile of the tests.
 ///

@@ -21,4 +21,5 @@ mod proofs;
 mod raw;
 mod readers;
 mod slow;
+mod stopped;
 mod target;

@@ -130,13 +130,31 @@ impl Raw {
                     2 => return payload,
                     8 => panic!("closed: {payload:?}"),
                     // Whether the relay still hears it, the next read shows.
-                    9 => drop(self.write(&frame(0x8a, &payload)).await),
+                    9 => drop(self.pong(&payload).await),
                     _ => {}
                 }
             } else {
                 assert!(self.read().await, "the connection ended: {:?}", tell(std::mem::take(&mut self.unread)));
             }
         }
+    }
+
+    /// The next ping, with nothing else before it.
+    pub(crate) async fn ping(&mut self) -> Vec<u8> {
+        loop {
+            if let Some((opcode, payload, length)) = first(&self.unread) {
+                assert_eq!(opcode, 9, "{payload:?}");
+                let payload = payload.to_vec();
+                self.unread.drain(..length);
+                return payload;
+            }
+            assert!(self.read().await, "the connection ended");
+        }
+    }
+
+    /// Answers a ping.
+    pub(crate) async fn pong(&mut self, payload: &[u8]) -> bool {
+        self.write(&frame(0x8a, payload)).await
     }
 
     /// Reads until the relay ends the connection.

@@ -148,6 +148,12 @@ impl Cluster {
     }
 }
 
+/// A message as it is written after it was read; `None` if it is none.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_again(bytes: &[u8]) -> Option<Vec<u8>> {
+    Message::parse(bytes).map(|message| message.encode())
+}
+
 impl Switch {
     /// Makes this switch one of a cluster's, under a fresh id. It serves its own connections until [`Switch::nats_up`].
     pub fn join_cluster(&mut self, id: NodeId) {
