@@ -162,12 +162,7 @@ impl Driver {
 
 /// Whether trying again can't help.
 fn is_permanent(error: &LinkError) -> bool {
-    match error {
-        LinkError::Tls(_) | LinkError::Version(_) => true,
-        // A proxy whose relay is being restarted answers 502 or 503; one that limits rates answers 429.
-        LinkError::NotARelay(why) => !["it answers 5", "it answers 429"].iter().any(|passing| why.starts_with(passing)),
-        _ => false,
-    }
+    matches!(error, LinkError::Tls(_) | LinkError::Version(_) | LinkError::NotARelay(_))
 }
 
 /// An error and its causes.

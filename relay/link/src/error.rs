@@ -20,6 +20,10 @@ pub enum LinkError {
     /// Something answers, but does not speak this protocol: mostly a mistyped URL.
     #[error("what answers at this address is not a Countersign relay: {0}")]
     NotARelay(String),
+    /// What answers there has no relay to pass on to now, or takes nobody at the moment: a proxy whose relay is being restarted (5xx), or
+    /// one that limits rates (429). Holds the HTTP status.
+    #[error("the relay is not available now: its address answers {0}; try again in a moment")]
+    Unavailable(u16),
     /// The relay speaks a version of the protocol that this program does not know.
     #[error("the relay speaks version {0} of the protocol and this program version 1: update the older one")]
     Version(u8),

@@ -62,8 +62,8 @@ impl Link {
     /// Mozilla's where the system has none.
     ///
     /// # Errors
-    /// [`LinkError::Unreachable`], [`LinkError::TimedOut`], [`LinkError::Tls`], [`LinkError::NotARelay`], [`LinkError::Version`],
-    /// [`LinkError::Refused`]; [`LinkError::Closed`] and [`LinkError::Broken`] if it ends before HELLO.
+    /// [`LinkError::Unreachable`], [`LinkError::TimedOut`], [`LinkError::Tls`], [`LinkError::NotARelay`],
+    /// [`LinkError::Unavailable`], [`LinkError::Version`], [`LinkError::Refused`]; [`LinkError::Closed`] and [`LinkError::Broken`] if it ends before HELLO.
     pub async fn connect(url: &RelayUrl) -> Result<(Self, Hello), LinkError> {
         let roots = if url.is_tls() { tls::system_roots() } else { Arc::new(RootCertStore::empty()) };
         timeout(CONNECT_TIMEOUT, connect(url, roots)).await.unwrap_or(Err(LinkError::TimedOut))
@@ -202,6 +202,9 @@ fn not_a_relay(error: Error) -> LinkError {
     match error {
         Error::Io(error) => LinkError::Unreachable(error),
         Error::Protocol(ProtocolError::HandshakeIncomplete) => LinkError::Unreachable(io::ErrorKind::UnexpectedEof.into()),
+        Error::Http(response) if response.status().is_server_error() || response.status().as_u16() == 429 => {
+            LinkError::Unavailable(response.status().as_u16())
+        }
         Error::Http(response) => LinkError::NotARelay(format!("it answers {}", response.status())),
         other => LinkError::NotARelay(other.to_string()),
     }

@@ -84,7 +84,12 @@ async fn says_what_is_wrong_with_the_relay() {
 
 #[tokio::test]
 async fn says_that_it_is_no_relay() {
-    for (answer, text) in [("HTTP/1.1 404 Not Found\r\n\r\n", "404"), ("SSH-2.0-OpenSSH_9.9\r\n", "not a Countersign relay")] {
+    for (answer, unavailable, text) in [
+        ("HTTP/1.1 404 Not Found\r\n\r\n", None, "404"),
+        ("SSH-2.0-OpenSSH_9.9\r\n", None, "not a Countersign relay"),
+        ("HTTP/1.1 503 Service Unavailable\r\n\r\n", Some(503), "not available now"),
+        ("HTTP/1.1 429 Too Many Requests\r\n\r\n", Some(429), "try again in a moment"),
+    ] {
         let (listener, url) = listen().await;
         let served = tokio::spawn(async move {
             let mut stream = listener.accept().await.unwrap().0;
@@ -92,7 +97,8 @@ async fn says_that_it_is_no_relay() {
             stream.write_all(answer.as_bytes()).await.unwrap();
         });
         let error = Link::connect(&url).await.err().unwrap();
-        assert!(matches!(error, LinkError::NotARelay(_)), "{error:?}");
+        let status = if let LinkError::Unavailable(status) = &error { Some(*status) } else { None };
+        assert!(status == unavailable && matches!(error, LinkError::NotARelay(_) | LinkError::Unavailable(_)), "{error:?}");
         assert!(error.to_string().contains(text), "{error}");
         served.await.unwrap();
     }
