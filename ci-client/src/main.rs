@@ -21,8 +21,7 @@ fn main() -> ExitCode {
             // Help and version come as errors too, with the code 0. Nobody is left to tell when this can't be printed.
             if error.use_stderr() {
                 if cli::asks_for_json(std::env::args_os()) {
-                    ui.for_program(true).problem(&cli::misuse(&error));
-                    return Exit::BadConfig.code().into();
+                    return ui.for_program(true).fail(&cli::misuse(&error));
                 }
                 // What was typed in a wrong place may be a secret.
                 ui.raw(error.render().to_string().trim_end());
@@ -37,9 +36,6 @@ fn main() -> ExitCode {
     }
     match cli::run(cli, ui) {
         Ok(code) => code.into(),
-        Err(problem) => {
-            ui.problem(&problem);
-            problem.exit.code().into()
-        }
+        Err(problem) => ui.fail(&problem),
     }
 }

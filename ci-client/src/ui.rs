@@ -60,13 +60,22 @@ impl Ui {
         }
     }
 
-    /// A problem and its hint.
-    pub fn problem(&self, problem: &Problem) {
+    /// The end of the program by this problem. The one place that makes a `failed` event, and what it gives is the exit code that the event
+    /// names: so the two can't differ.
+    #[must_use]
+    pub fn fail(&self, problem: &Problem) -> std::process::ExitCode {
+        let exit = problem.exit.code();
         if self.json {
             let hint = problem.hint.as_deref().map(Text);
-            self.write(&Event::Failed { exit: problem.exit.code(), kind: problem.exit, message: Text(&problem.message), hint });
-            return;
+            self.write(&Event::Failed { exit, kind: problem.exit, message: Text(&problem.message), hint });
+        } else {
+            self.problem(problem);
         }
+        exit.into()
+    }
+
+    /// A problem and its hint, which does not end the program; for a program two notes.
+    pub fn problem(&self, problem: &Problem) {
         self.say(&problem.message);
         if let Some(hint) = &problem.hint {
             self.hint(hint);

@@ -19,6 +19,7 @@ pub(crate) mod renew;
 mod request;
 pub(crate) mod serve;
 pub(crate) mod setup;
+mod step;
 pub(crate) mod targets;
 pub(crate) mod unpair;
 

@@ -86,6 +86,7 @@ pub(crate) async fn run(args: ServeArgs, ui: Ui) -> Result<u8, Problem> {
             },
         }
     };
+    endpoint.tell_the_rest();
     let handed = dispenser.handed();
     ui.say(&format!("{handed} of {} codes were handed out", batch.limit));
     answer.report(if handed > 0 { Outcome::Used } else { Outcome::NotUsed }).await;
