@@ -6,12 +6,16 @@ use clap::Parser as _;
 use countersign::{
     cli::{self, Cli},
     exit::Exit,
+    problem::Problem,
     ui::Ui,
 };
 
 fn main() -> ExitCode {
     let hardened = countersign_link::harden();
     let ui = Ui::detect();
+    if cli::is_holder(std::env::args_os()) {
+        return ended(cli::hold(), ui);
+    }
     let (cli, ui) = match Cli::try_parse() {
         Ok(cli) => {
             let ui = ui.for_program(cli.is_for_program());
@@ -34,7 +38,12 @@ fn main() -> ExitCode {
     if let Err(error) = hardened {
         ui.say(&format!("warning: cannot protect this process's memory: {error}"));
     }
-    match cli::run(cli, ui) {
+    ended(cli::run(cli, ui), ui)
+}
+
+/// The exit code, told before if it is that of a problem.
+fn ended(result: Result<u8, Problem>, ui: Ui) -> ExitCode {
+    match result {
         Ok(code) => code.into(),
         Err(problem) => ui.fail(&problem),
     }

@@ -32,7 +32,7 @@ impl Ui {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let platform = Platform::of_this_process();
         // Some platforms give a job a terminal (Buildkite does); its log still keeps every turn of a spinner.
-        let terminal = io::stderr().is_terminal() && platform.is_none() && !is_ci(std::env::var_os("CI").as_deref());
+        let terminal = io::stderr().is_terminal() && platform.is_none() && !is_ci(std::env::var_os("CI").as_deref()) && !is_dumb(std::env::var_os("TERM").as_deref());
         Self { terminal, color: terminal && !is_set("NO_COLOR"), json: false, platform }
     }
 
@@ -173,8 +173,8 @@ impl Ui {
             if let (Some(null), Some(own)) = (null, own)
                 && null.st_rdev == own.st_rdev
             {
-                return Err(Problem::config("standard output is closed or /dev/null: the result would be lost; nobody was asked")
-                    .hint("let standard output go where the result is wanted"));
+                return Err(Problem::config("standard output is closed or /dev/null, where what this prints would be lost; nothing was done")
+                    .hint("let it go where the code is wanted, as in `otp=$(countersign next npm)`; the log is on standard error"));
             }
         }
         Ok(())
@@ -198,6 +198,11 @@ impl Ui {
     pub(crate) fn print_json(&self, value: &serde_json::Value) -> Result<(), Problem> {
         self.print(&value.to_string())
     }
+}
+
+/// A terminal that knows no escape sequences; one without `TERM` says nothing of that.
+fn is_dumb(term: Option<&std::ffi::OsStr>) -> bool {
+    term.is_some_and(|term| term == "dumb")
 }
 
 /// In one piece, so that nothing of another process comes between a line and its end. It may hold a code that is to be masked.
@@ -235,6 +240,11 @@ mod tests {
         let line = event_line(&Event::Note { text: Text(text) });
         assert_eq!(line, "{\"event\":\"note\",\"text\":\"#\\u0023[stop-commands]x #\\u0023#vso[a]\"}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["text"], text);
+    }
+
+    #[test]
+    fn a_dumb_terminal_gets_neither_colours_nor_a_moving_line() {
+        assert!(is_dumb(Some("dumb".as_ref())) && !is_dumb(Some("xterm-256color".as_ref())) && !is_dumb(None));
     }
 
     #[test]

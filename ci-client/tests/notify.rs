@@ -98,12 +98,12 @@ fn a_failure_is_a_line_and_nothing_more() {
     let number = program.number();
     // Two attempts where it may help.
     let _ = (next(&gone_requests), next(&moved_requests), next(&busy_requests), next(&busy_requests));
-    program.says("countersign: warning: notification 1 (json) failed: it answered 404");
-    program.says("countersign: warning: notification 2 (json) failed: it answered 302");
+    program.says("countersign: warning: notification by --notify @urls, URL 1 (json) failed: it answered 404");
+    program.says("countersign: warning: notification by --notify @urls, URL 2 (json) failed: it answered 302");
     world.phone.reply(Reply::Approve(number));
     let end = program.end();
     assert_eq!((end.code, end.stdout.len()), (Some(0), 7), "{}", end.stderr);
-    assert!(!end.stderr.contains("s3cret") && !end.stderr.contains("notification 3"), "{}", end.stderr);
+    assert!(!end.stderr.contains("s3cret") && !end.stderr.contains("URL 3"), "{}", end.stderr);
     drop(silent);
 }
 
@@ -155,7 +155,7 @@ fn https_is_for_the_right_name_only() {
     for (host, trusted) in [("127.0.0.1", "roots.pem"), ("localhost", "none.pem")] {
         let mut program = ask(host, trusted);
         program.number();
-        program.says("countersign: warning: notification 1 (json) failed: no secure connection: invalid peer certificate");
+        program.says("countersign: warning: notification by COUNTERSIGN_NOTIFY (json) failed: no secure connection: invalid peer certificate");
         deny(program);
     }
     assert!(requests.try_recv().is_err());

@@ -76,6 +76,11 @@ fn seed_name(text: &str) -> Result<String, String> {
 }
 
 pub(crate) async fn run(args: EnrollArgs, ui: Ui) -> Result<u8, Problem> {
+    run_with(args, None, ui).await
+}
+
+/// The same; `given` is the otpauth URI, if it is here already.
+pub(crate) async fn run_with(args: EnrollArgs, given: Option<Zeroizing<String>>, ui: Ui) -> Result<u8, Problem> {
     let path = args.config.path();
     let config = Config::load(&path)?;
     if config.seeds.contains_key(&args.seed) && !args.replace {
@@ -90,13 +95,14 @@ pub(crate) async fn run(args: EnrollArgs, ui: Ui) -> Result<u8, Problem> {
         return Err(Problem::config(format!("which phone is to seal it? there are {}", names.join(", "))).hint("add --phone NAME"));
     }
     // There is exactly one.
-    let Some(phone) = phones.pop() else { return Err(Problem::config("no phone is paired")) };
+    let Some(phone) = phones.pop() else { return Err(Problem::config("no phone is paired").hint("`countersign pair` pairs one")) };
     let recipients = recipients(&config, &phone, args.recipients)?;
     let mut signals = listen()?;
-    let uri = match (&args.qr_image, args.uri_stdin) {
-        (Some(file), _) => Some(picture::read(file)?),
-        (None, true) => Some(read_uri(ui, &mut signals).await?),
-        (None, false) => None,
+    let uri = match (given, &args.qr_image, args.uri_stdin) {
+        (Some(uri), ..) => Some(uri),
+        (None, Some(file), _) => Some(picture::read(file)?),
+        (None, None, true) => Some(read_uri(ui, &mut signals).await?),
+        (None, None, false) => None,
     };
     if let Some(uri) = &uri {
         check_uri(uri, ui)?;

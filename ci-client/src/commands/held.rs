@@ -70,16 +70,17 @@ enum Found {
 
 impl Found {
     fn of(status: &Status, wanted: Wanted) -> Self {
-        if status.left == 0 || Duration::from_millis(status.ends_in) < wanted.life {
+        if Duration::from_millis(status.ends_in) < wanted.life {
             return Self::Nothing;
         }
-        if status.left < wanted.codes { Self::TooFew } else { Self::Enough }
+        // One that has none left lives on only where a step may serve twice.
+        if status.left.max(1) < wanted.codes { Self::TooFew } else { Self::Enough }
     }
 
     fn intro(self) -> &'static str {
         match self {
             Self::Enough | Self::TooFew => "using what was approved before",
-            Self::Nothing => "what was approved before is used up, or ends too soon",
+            Self::Nothing => "what was approved before ends too soon to be used",
         }
     }
 }
@@ -105,7 +106,7 @@ mod tests {
         let found = |left, ends_in| {
             Found::of(&Status { pid: 1, left, handed: 0, opens_in: 0, ends_in }, Wanted { codes: 3, life: HELD_LIFE })
         };
-        assert_eq!((found(3, 60_000), found(1, 60_000), found(0, 60_000)), (Found::Enough, Found::TooFew, Found::Nothing));
+        assert_eq!((found(3, 60_000), found(1, 60_000), found(0, 60_000)), (Found::Enough, Found::TooFew, Found::TooFew));
         // One code, and too little of its time.
         assert_eq!((found(1, 7_999), found(1, 8_000)), (Found::Nothing, Found::TooFew));
     }
