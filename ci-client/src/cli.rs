@@ -93,6 +93,16 @@ impl ConfigArg {
         crate::config::locate(self.config.as_deref())
     }
 
+    /// Whether somebody says which file it is.
+    pub(crate) fn is_named(&self) -> bool {
+        crate::config::is_named(self.config.as_deref())
+    }
+
+    /// What it says.
+    pub(crate) fn load(&self, ui: Ui) -> Result<crate::config::Config, Problem> {
+        crate::config::Config::load_told(&self.path(), self.is_named(), ui)
+    }
+
     /// As [`ConfigArg::path`], but `None` if nothing is named and there is none in the current folder.
     pub(crate) fn path_if_any(&self) -> Option<PathBuf> {
         let path = self.path();

@@ -78,15 +78,16 @@ pub(crate) fn is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
-/// The terminal as it was before its echo was turned off.
-struct Hidden {
+/// The terminal as it was before its echo was turned off, which it is again when this is dropped. Begin it before the question: what is pasted at
+/// once is not seen either.
+pub(crate) struct Hidden {
     #[cfg(unix)]
     before: rustix::termios::Termios,
 }
 
 impl Hidden {
     #[cfg(unix)]
-    fn begin() -> Option<Self> {
+    pub(crate) fn begin() -> Option<Self> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let before = tcgetattr(io::stdin()).ok()?;
         let mut hidden = before.clone();
@@ -98,7 +99,7 @@ impl Hidden {
     }
 
     #[cfg(not(unix))]
-    fn begin() -> Option<Self> {
+    pub(crate) fn begin() -> Option<Self> {
         None
     }
 }

@@ -112,6 +112,21 @@ mod tests {
         assert_eq!((told.unwrap_err().as_str(), read.as_str()), ("exit status: 3", "x\n"));
     }
 
+    /// The pipes of a step have no common order: a code that comes at once could be seen before its mask.
+    #[tokio::test]
+    async fn a_mask_is_ahead_of_its_code() {
+        let github = crate::platform::Platform::detect(|name| (name == "GITHUB_ACTIONS").then(|| "true".into()));
+        let ui = Ui { terminal: false, color: false, json: false, platform: github };
+        let code: CodeText = serde_json::from_value("111111".into()).unwrap();
+        let began = std::time::Instant::now();
+        mask(ui, [&code]).await;
+        assert!(began.elapsed() >= AHEAD);
+        // Where no line masks anything, nothing is waited for.
+        let began = std::time::Instant::now();
+        mask(Ui { platform: None, ..ui }, [&code]).await;
+        assert!(began.elapsed() < AHEAD);
+    }
+
     /// One that hangs is not waited for again with the next code.
     #[tokio::test]
     async fn an_agent_that_hangs_is_given_up() {

@@ -59,11 +59,13 @@ fn next_says_what_is_wrong() {
     let end = codes.start_with(&["next", "npm"], &gone).end();
     assert_eq!((end.code, end.stdout.as_str()), (Some(210), ""), "{}", end.stderr);
     let script =
-        r#""$PROGRAM" next pypi; echo $?; COUNTERSIGN_TOKEN=x "$PROGRAM" next npm; echo $?; "$PROGRAM" next npm --min-life 30s; echo $?"#;
+        r#""$PROGRAM" next pypi; echo $?; COUNTERSIGN_TOKEN=x "$PROGRAM" next npm; echo $?; "$PROGRAM" next npm --min-life 30s; echo $?
+        "$PROGRAM" next npm >/dev/null; echo $?"#;
     let end = codes.approved(codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "sh", "-c", script]));
-    assert_eq!((end.code, end.stdout.as_str()), (Some(0), "207\n206\n210\n"), "{}", end.stderr);
+    assert_eq!((end.code, end.stdout.as_str()), (Some(0), "207\n206\n210\n207\n"), "{}", end.stderr);
     assert!(end.stderr.contains("the codes there are of the seed \"npm\", not \"pypi\""), "{}", end.stderr);
     assert!(end.stderr.contains("no code of this seed lives that long"), "{}", end.stderr);
+    assert!(end.stderr.contains("standard output is closed or /dev/null, where what this prints would be lost; nothing was done\nhint: "));
 }
 
 #[cfg(target_os = "linux")]
@@ -131,10 +133,14 @@ fn exec_uses_the_holder_and_lets_its_command_do_so() {
     let codes = Codes::new();
     codes.approve(&["--codes", "2", "--for", "2m"]);
     let script = r#"echo "$NPM_CONFIG_OTP"; "$PROGRAM" next npm --min-life 1s; "$PROGRAM" next npm; exit $?"#;
-    let end = codes.run(&["exec", "npm", "--", "sh", "-c", script]);
+    let end = codes.run(&["exec", "npm", "--codes", "3", "--", "sh", "-c", script]);
     let lines: Vec<&str> = end.stdout.lines().collect();
     assert!(lines.len() == 2 && lines[0] != lines[1] && lines.iter().all(|line| is_code(line)), "{lines:?}\n{}", end.stderr);
     assert_eq!(end.code, Some(210), "{}", end.stderr);
+    // Known from the start, and the same at its end whether the holder is ending or has ended.
+    let warning = "countersign: warning: 3 codes are wanted and the holder has 2 left: whoever asks for one more gets none (exit code 210)\nhint: ";
+    assert!(end.stderr.contains(warning), "{}", end.stderr);
+    assert!(end.stderr.contains("countersign: no code is left: the process that had them ended"), "{}", end.stderr);
     codes.wait_until_nothing_is_left();
 }
 
@@ -151,9 +157,13 @@ fn next_repeats_no_code_where_a_step_may_serve_twice() {
     codes.world.phone.wait_for(HistoryOutcome::Used);
     // Of a holder, one after the other may have the same; who asks for two gets two.
     codes.approve(&["--codes", "2"]);
-    let end = codes.run(&["code", "npm", "--codes", "2"]);
+    let end = codes.run(&["code", "npm", "--codes", "2", "--json"]);
     let lines: Vec<&str> = end.stdout.lines().collect();
     assert!(lines.len() == 2 && lines[0] != lines[1], "{lines:?}\n{}", end.stderr);
+    let used = "{\"event\":\"used\",\"seed\":\"npm\",\"command\":null,\"exit\":null}";
+    assert_eq!(end.stderr.lines().filter(|line| *line == used).count(), 2, "{}", end.stderr);
+    // The wait for the second is an event as well.
+    assert!(end.stderr.contains("{\"event\":\"step\",\"seed\":\"npm\",\"left_s\":"), "{}", end.stderr);
 }
 
 #[test]
@@ -163,7 +173,8 @@ fn fresh_asks_although_there_is_a_holder() {
     let mut program = codes.start(&["exec", "npm", "--key-file", "ci.key", "--fresh", "--", "sh", "-c", "exit 3"]);
     codes.world.phone.reply(Reply::Approve(program.number()));
     // The steps before are those of the holder, which has its codes still.
-    program.line("countersign: the code is of the next step of time: waiting");
+    let why = program.line("countersign: the code is of a later step of time: waiting ");
+    assert!(why.ends_with("All steps before it belong to an earlier approval, used or not, and no step is issued twice"), "{why}");
     let end = codes.run(&["close", "npm"]);
     assert_eq!(end.code, Some(0), "{}", end.stderr);
     assert!(end.stderr.contains("countersign: the holder of npm has ended"), "{}", end.stderr);
@@ -171,7 +182,9 @@ fn fresh_asks_although_there_is_a_holder() {
     let end = codes.run(&["close", "npm"]);
     assert_eq!(end.code, Some(0), "{}", end.stderr);
     assert!(end.stderr.contains("countersign: there is no holder of npm"), "{}", end.stderr);
-    assert_eq!(program.end().code, Some(3));
+    let end = program.end();
+    assert_eq!(end.code, Some(3), "{}", end.stderr);
+    assert!(end.stderr.contains("\ncountersign: waiting for the code's step of time, "), "{}", end.stderr);
 }
 
 #[cfg(target_os = "linux")]
@@ -317,9 +330,13 @@ fn a_url_gives_codes() {
     assert_eq!(get(&url[..url.len() - 1]), ("404".into(), String::new()));
     let (status, body) = get(url);
     assert!(status == "200" && is_code(body.strip_suffix('\n').unwrap()), "{status} {body:?}");
-    assert_eq!(get(url), ("410".into(), String::new()));
+    for _ in 0..3 {
+        assert_eq!(get(url), ("410".into(), String::new()));
+    }
     program.signal(Signal::TERM);
     program.says("countersign: a GET got no code (410): all codes of this approval were handed out already");
+    // A line for the first, and one for all others.
+    assert_eq!(program.line("countersign: "), "2 more GETs got no code (410)");
     program.says("countersign: 1 of 1 codes were handed out");
     assert_eq!(program.child.wait().unwrap().code(), Some(130));
     codes.world.phone.wait_for(HistoryOutcome::Used);

@@ -69,6 +69,33 @@ fn a_closed_standard_input_holds_up_nothing() {
     assert!(end.stderr.contains("standard output is closed or /dev/null") && !end.stderr.contains("asking"), "{}", end.stderr);
 }
 
+/// As in a container of a CI, where the checkout is another user's. Only root can give a file away.
+#[test]
+fn a_configuration_of_another_user_is_told_unless_it_was_named() {
+    let world = World::enrolled();
+    if std::os::unix::fs::chown(world.config(), Some(1001), None).is_err() {
+        return;
+    }
+    let told = "countersign: warning: ";
+    let end = world.start(&["seeds"], "").end();
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let place = world.config().canonicalize().unwrap().display().to_string();
+    let warning = format!("{told}{place} belongs to another user (uid 1001), and so choose who is asked and where codes go\nhint: ");
+    assert!(end.stderr.starts_with(&warning.replace("and so choose", "who may change it, and so choose")), "{}", end.stderr);
+    let end = world.start(&["seeds", "--config", "countersign.toml"], "").end();
+    assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""));
+    // One that says where the code goes is refused before anybody is asked, and named it is not.
+    let own = "\n[target.mine]\nargs = [\"--otp={code}\"]\n";
+    let config = fs::read_to_string(world.config()).unwrap().replace("target = \"npm\"", "target = \"mine\"");
+    fs::write(world.config(), config + own).unwrap();
+    let exec = |further: &[&str]| world.start(&[&["exec", "npm", "--key-file", "ci.key"], further, &["--", "echo"]].concat(), "");
+    let end = exec(&[]).end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(207), ""), "{}", end.stderr);
+    assert!(end.stderr.contains("target mine of countersign.toml says where the code goes; nobody was asked\nhint: if that is meant"), "{}", end.stderr);
+    let end = approved(&world, exec(&["--config", "countersign.toml"]));
+    assert!(end.code == Some(0) && end.stdout.starts_with("--otp="), "{}", end.stderr);
+}
+
 #[test]
 fn a_configuration_that_others_may_write_is_refused() {
     let world = World::enrolled();

@@ -94,6 +94,30 @@ fn a_denied_second_approval_leaves_the_exit_code_of_the_command() {
     assert!(end.stderr.contains("denied the request: enough"), "{}", end.stderr);
 }
 
+/// What stops another run is told, and is no end of the program: no event names another exit code than the program's own.
+#[test]
+fn a_program_is_told_one_exit_code() {
+    let fussy = Fussy::new();
+    for kind in ["denied", "interrupted"] {
+        let _ = fs::remove_file(fussy.0.folder.path().join("runs"));
+        let mut program = fussy.start(&["--json"], &["3", "0"]);
+        let number = program.line("{\"event\":\"number\",\"phone\":\"pixel\",\"number\":\"");
+        fussy.0.phone.reply(Reply::Approve(number[..6].to_owned()));
+        program.line("{\"event\":\"used\",\"seed\":\"npm\",\"command\":\"sh\",\"exit\":3}");
+        program.line("{\"event\":\"number\"");
+        if kind == "denied" {
+            fussy.0.phone.reply(Reply::Deny("enough"));
+        } else {
+            program.signal(rustix::process::Signal::TERM);
+        }
+        let end = program.end();
+        let events: Vec<serde_json::Value> = end.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(events.iter().all(|event| event["event"] != "failed" && event["exit"].as_i64().is_none_or(|exit| exit == 3)), "{}", end.stderr);
+        let last = events.last().unwrap();
+        assert_eq!((end.code, &last["event"], &last["kind"]), (Some(3), &"not_again".into(), &kind.into()), "{}", end.stderr);
+    }
+}
+
 #[test]
 fn what_must_not_run_twice_does_not() {
     let fussy = Fussy::new();

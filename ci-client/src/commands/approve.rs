@@ -34,7 +34,7 @@ pub(crate) struct ApproveArgs {
 }
 
 pub(crate) async fn run(args: ApproveArgs, ui: Ui) -> Result<u8, Problem> {
-    let batch = args.batch.batch(&args.request.seed()?)?;
+    let batch = args.batch.batch(&args.request.seed(ui)?)?;
     let prepared = args.request.prepare(ui)?;
     let reuse = prepared.seed.target.reuse;
     let key = Key::new(&args.request.config_path(), args.request.name());

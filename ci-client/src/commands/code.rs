@@ -38,7 +38,7 @@ pub(crate) struct CodeArgs {
 
 pub(crate) async fn run(args: CodeArgs, ui: Ui) -> Result<u8, Problem> {
     if !args.fresh {
-        let seed = args.request.seed()?;
+        let seed = args.request.seed(ui)?;
         let wanted = Wanted { codes: args.codes.unwrap_or(1), life: seed.target.min_life().max(HELD_LIFE) };
         if let Some(taker) = held(&args.request.config_path(), args.request.name(), wanted, ui).await {
             ui.check_stdout()?;

@@ -20,7 +20,7 @@ use crate::{
     config::{self, Config, is_seed_name},
     duration::Timeout,
     files,
-    input::{self, Echo, read_line},
+    input::{self, Echo, Hidden, read_line},
     keys, picture,
     platform::hints_of_this_process,
     problem::Problem,
@@ -82,7 +82,7 @@ pub(crate) async fn run(args: EnrollArgs, ui: Ui) -> Result<u8, Problem> {
 /// The same; `given` is the otpauth URI, if it is here already.
 pub(crate) async fn run_with(args: EnrollArgs, given: Option<Zeroizing<String>>, ui: Ui) -> Result<u8, Problem> {
     let path = args.config.path();
-    let config = Config::load(&path)?;
+    let config = args.config.load(ui)?;
     if config.seeds.contains_key(&args.seed) && !args.replace {
         return Err(Problem::config(format!("there is a seed {} already", args.seed)).hint("choose another name, or --replace it"));
     }
@@ -162,6 +162,7 @@ fn recipients(config: &Config, phone: &Phone, further: Vec<Recipient>) -> Result
 }
 
 async fn read_uri(ui: Ui, signals: &mut Signals) -> Result<Zeroizing<String>, Problem> {
+    let _hidden = Hidden::begin();
     if input::is_terminal() {
         ui.say("paste the otpauth URI and press Enter; it is not shown");
     }

@@ -77,7 +77,7 @@ pub(crate) struct ExecArgs {
 }
 
 pub(crate) async fn run(args: ExecArgs, ui: Ui) -> Result<u8, Problem> {
-    let seed = args.request.seed()?;
+    let seed = args.request.seed(ui)?;
     let batch = args.batch.batch(&seed)?;
     let retry = seed.target.retry && !args.no_retry;
     let mut running = Running::new(&args, batch, seed, ui)?;

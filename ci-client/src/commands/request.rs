@@ -15,7 +15,7 @@ use crate::{
     ask::{Answer, Phone, ask},
     cli::{ConfigArg, KeyArg},
     codes::Dispenser,
-    config::{Config, Seed},
+    config::{Config, Seed, trust},
     duration::Timeout,
     event::Event,
     exit::Exit,
@@ -79,14 +79,22 @@ impl RequestArgs {
     }
 
     /// The seed, for those who need no phone.
-    pub(super) fn seed(&self) -> Result<Seed, Problem> {
-        Config::load(&self.config.path())?.seed(&self.seed).cloned()
+    pub(super) fn seed(&self, ui: Ui) -> Result<Seed, Problem> {
+        self.seed_of(&self.config.load(ui)?)
+    }
+
+    fn seed_of(&self, config: &Config) -> Result<Seed, Problem> {
+        let seed = config.seed(&self.seed)?;
+        if !self.config.is_named() {
+            trust::check(&self.config.path(), &seed.target)?;
+        }
+        Ok(seed.clone())
     }
 
     /// Reads and checks all that a request needs; may be called again for another one.
     pub(super) fn prepare(&self, ui: Ui) -> Result<Prepared, Problem> {
-        let config = Config::load(&self.config.path())?;
-        let seed = config.seed(&self.seed)?.clone();
+        let config = self.config.load(ui)?;
+        let seed = self.seed_of(&config)?;
         let keys = keys::load(self.key.key_file.as_deref())?;
         let phones = keys::phones(&config, keys, self.phone.as_deref())?;
         let notify = notify::targets(&self.notify, ui);

@@ -2,10 +2,11 @@
 
 use std::future::Future;
 
+use countersign_core::otp::MAX_URI;
 use zeroize::Zeroizing;
 
 use crate::{
-    input::{self, Echo, read_answer},
+    input::{self, Echo, Hidden, read_answer},
     problem::Problem,
     redact::redact,
     signals::Signals,
@@ -60,13 +61,15 @@ impl Talk {
             return Err(Problem::config(format!("standard input is no terminal, and nobody can answer: {question}"))
                 .hint("give the answer as an option; `countersign setup --help` lists them"));
         }
+        let _hidden = if echo == Echo::Off { Hidden::begin() } else { None };
         if self.ui.terminal {
             self.ui.ask(question);
         } else {
             self.ui.say(question);
         }
+        let limit = if echo == Echo::Off { MAX_URI + 2 } else { MAX_ANSWER };
         let answer = tokio::select! {
-            answer = read_answer(MAX_ANSWER, echo) => answer,
+            answer = read_answer(limit, echo) => answer,
             () = self.signals.interrupted() => return Err(Problem::interrupted()),
         };
         const HINT: &str = "give the answer as an option; `countersign setup --help` lists them";
