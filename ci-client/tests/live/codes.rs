@@ -1,8 +1,4 @@
 //! Many codes of one approval: what runs inside `exec` and `serve`, and the holder that `approve` leaves.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-
-mod common;
 
 use std::{
     fs,
@@ -13,15 +9,14 @@ use std::{
 };
 
 #[cfg(target_os = "linux")]
-use common::codes::{catches_signals, children_of, kill, wait_until};
-use common::{
+use crate::common::codes::{catches_signals, children_of, kill, wait_until};
+use crate::common::{
     Reply,
     codes::{Codes, files_with, is_code, is_dead, process_in, runtime},
 };
 use countersign_core::phone::HistoryOutcome;
 use rustix::process::Signal;
 
-#[test]
 fn a_command_takes_fresh_codes_and_not_more_than_were_approved() {
     let codes = Codes::new();
     // Two at the same moment, then one too many.
@@ -40,7 +35,6 @@ fn a_command_takes_fresh_codes_and_not_more_than_were_approved() {
     codes.world.phone.wait_for(HistoryOutcome::Used);
 }
 
-#[test]
 fn codes_that_a_failing_command_took_are_told_as_used() {
     let codes = Codes::new();
     let script = r#"env | grep -c ^COUNTERSIGN_KEY; taken=$("$PROGRAM" next npm --min-life 1s) && exit 9"#;
@@ -49,7 +43,6 @@ fn codes_that_a_failing_command_took_are_told_as_used() {
     codes.world.phone.wait_for(HistoryOutcome::Used);
 }
 
-#[test]
 fn next_says_what_is_wrong() {
     let codes = Codes::new();
     let end = codes.run(&["next", "npm"]);
@@ -69,7 +62,6 @@ fn next_says_what_is_wrong() {
 }
 
 #[cfg(target_os = "linux")]
-#[test]
 fn next_is_interrupted_while_it_waits_and_spends_nothing() {
     let codes = Codes::new();
     let (mut program, variables) = codes.exec_with_socket(2, r#""$PROGRAM" next npm --min-life 1s"#);
@@ -90,7 +82,6 @@ fn next_is_interrupted_while_it_waits_and_spends_nothing() {
     }
 }
 
-#[test]
 fn what_was_approved_is_used_later_without_asking() {
     let codes = Codes::new();
     let end = codes.approve(&["--codes", "1", "--for", "1m", "--reason", "release 1.2"]);
@@ -128,7 +119,6 @@ fn what_was_approved_is_used_later_without_asking() {
     assert_eq!(end.code, Some(0), "{}", end.stderr);
 }
 
-#[test]
 fn exec_uses_the_holder_and_lets_its_command_do_so() {
     let codes = Codes::new();
     codes.approve(&["--codes", "2", "--for", "2m"]);
@@ -145,7 +135,6 @@ fn exec_uses_the_holder_and_lets_its_command_do_so() {
 }
 
 /// A seed whose service takes a code twice: what a script takes one by one is a new code all the same.
-#[test]
 fn next_repeats_no_code_where_a_step_may_serve_twice() {
     let codes = Codes::new();
     codes.set_target("gem");
@@ -166,7 +155,6 @@ fn next_repeats_no_code_where_a_step_may_serve_twice() {
     assert!(end.stderr.contains("{\"event\":\"step\",\"seed\":\"npm\",\"left_s\":"), "{}", end.stderr);
 }
 
-#[test]
 fn fresh_asks_although_there_is_a_holder() {
     let codes = Codes::new();
     codes.approve(&["--codes", "1", "--for", "1m"]);
@@ -188,7 +176,6 @@ fn fresh_asks_although_there_is_a_holder() {
 }
 
 #[cfg(target_os = "linux")]
-#[test]
 fn a_holder_keeps_no_file_of_its_starter_open() {
     let codes = Codes::new();
     let path = codes.world.folder.path().join("foreign");
@@ -205,7 +192,6 @@ fn a_holder_keeps_no_file_of_its_starter_open() {
 }
 
 #[cfg(target_os = "linux")]
-#[test]
 fn a_holder_that_was_stopped_holds_up_nobody() {
     let codes = Codes::new();
     let holder = process_in(&codes.approve(&["--codes", "2"]).stderr);
@@ -226,7 +212,6 @@ fn a_holder_that_was_stopped_holds_up_nobody() {
 }
 
 #[cfg(target_os = "linux")]
-#[test]
 fn approve_ends_at_a_signal_while_its_holder_does_not_take_the_codes() {
     let codes = Codes::new();
     let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key"]);
@@ -242,7 +227,6 @@ fn approve_ends_at_a_signal_while_its_holder_does_not_take_the_codes() {
     codes.world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
-#[test]
 fn one_holder_for_a_seed() {
     let codes = Codes::new();
     let first = process_in(&codes.approve(&["--codes", "2"]).stderr);
@@ -269,7 +253,6 @@ fn one_holder_for_a_seed() {
     codes.wait_until_nothing_is_left();
 }
 
-#[test]
 fn a_denied_approve_leaves_no_holder() {
     let codes = Codes::new();
     let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key"]);
@@ -279,7 +262,6 @@ fn a_denied_approve_leaves_no_holder() {
     codes.wait_until_nothing_is_left();
 }
 
-#[test]
 fn folders_that_do_not_do_are_told_before_anybody_is_asked() {
     let codes = Codes::new();
     let deep = codes.runtime.path().join("x".repeat(90));
@@ -318,7 +300,6 @@ fn get(url: &str) -> (String, String) {
     (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
 }
 
-#[test]
 fn a_url_gives_codes() {
     let codes = Codes::new();
     let mut program = codes.start(&["serve", "npm", "--key-file", "ci.key", "--codes", "1", "--for", "1m", "--min-life", "1s"]);
@@ -342,7 +323,6 @@ fn a_url_gives_codes() {
     codes.world.phone.wait_for(HistoryOutcome::Used);
 }
 
-#[test]
 fn a_life_that_no_step_has_is_told_as_soon_as_it_is_known() {
     let codes = Codes::new();
     let end = codes.approved(codes.start(&["serve", "npm", "--key-file", "ci.key", "--min-life", "15s", "--", "true"]));
@@ -352,7 +332,6 @@ fn a_life_that_no_step_has_is_told_as_soon_as_it_is_known() {
     codes.world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
-#[test]
 fn serve_runs_a_command_and_passes_its_exit_code_on() {
     let codes = Codes::new();
     let script = r#"test -z "${COUNTERSIGN_CODE+x}" && echo "$COUNTERSIGN_URL"; exit 7"#;
@@ -363,7 +342,6 @@ fn serve_runs_a_command_and_passes_its_exit_code_on() {
     codes.world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
-#[test]
 fn a_port_that_is_taken_is_told_before_anybody_is_asked() {
     let codes = Codes::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -371,4 +349,32 @@ fn a_port_that_is_taken_is_told_before_anybody_is_asked() {
     let end = codes.run(&["serve", "npm", "--key-file", "ci.key", "--port", &port]);
     assert_eq!((end.code, end.stdout.as_str()), (Some(211), ""), "{}", end.stderr);
     assert!(end.stderr.contains("is taken by another process; nobody was asked"), "{}", end.stderr);
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        a_command_takes_fresh_codes_and_not_more_than_were_approved,
+        codes_that_a_failing_command_took_are_told_as_used,
+        next_says_what_is_wrong,
+        #[cfg(target_os = "linux")]
+        next_is_interrupted_while_it_waits_and_spends_nothing,
+        what_was_approved_is_used_later_without_asking,
+        exec_uses_the_holder_and_lets_its_command_do_so,
+        next_repeats_no_code_where_a_step_may_serve_twice,
+        fresh_asks_although_there_is_a_holder,
+        #[cfg(target_os = "linux")]
+        a_holder_keeps_no_file_of_its_starter_open,
+        #[cfg(target_os = "linux")]
+        a_holder_that_was_stopped_holds_up_nobody,
+        #[cfg(target_os = "linux")]
+        approve_ends_at_a_signal_while_its_holder_does_not_take_the_codes,
+        one_holder_for_a_seed,
+        a_denied_approve_leaves_no_holder,
+        folders_that_do_not_do_are_told_before_anybody_is_asked,
+        a_url_gives_codes,
+        a_life_that_no_step_has_is_told_as_soon_as_it_is_known,
+        serve_runs_a_command_and_passes_its_exit_code_on,
+        a_port_that_is_taken_is_told_before_anybody_is_asked,
+    ]
 }

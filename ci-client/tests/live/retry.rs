@@ -1,12 +1,8 @@
 //! A command whose code was refused: how often it runs, with which codes, and who is asked.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-
-mod common;
 
 use std::fs;
 
-use common::{End, Program, Reply, World};
+use crate::common::{End, Program, Reply, World};
 use countersign_core::phone::HistoryOutcome;
 
 /// Exit code 3 says that the code was refused, 4 that there were too many attempts.
@@ -56,7 +52,6 @@ fn numbers(end: &End) -> usize {
     end.stderr.matches("match number").count()
 }
 
-#[test]
 fn within_what_was_approved_it_runs_again_with_another_code() {
     let fussy = Fussy::new();
     let mut program = fussy.start(&["--codes", "2"], &["3", "0"]);
@@ -68,7 +63,6 @@ fn within_what_was_approved_it_runs_again_with_another_code() {
     fussy.0.phone.wait_for(HistoryOutcome::Used);
 }
 
-#[test]
 fn then_it_asks_once_more_and_gives_up() {
     let fussy = Fussy::new();
     let mut program = fussy.start(&[], &["3", "3", "0"]);
@@ -81,7 +75,6 @@ fn then_it_asks_once_more_and_gives_up() {
     fussy.0.phone.wait_for(HistoryOutcome::Rejected);
 }
 
-#[test]
 fn a_denied_second_approval_leaves_the_exit_code_of_the_command() {
     let fussy = Fussy::new();
     let mut program = fussy.start(&[], &["3", "0"]);
@@ -95,7 +88,6 @@ fn a_denied_second_approval_leaves_the_exit_code_of_the_command() {
 }
 
 /// What stops another run is told, and is no end of the program: no event names another exit code than the program's own.
-#[test]
 fn a_program_is_told_one_exit_code() {
     let fussy = Fussy::new();
     for kind in ["denied", "interrupted"] {
@@ -118,7 +110,6 @@ fn a_program_is_told_one_exit_code() {
     }
 }
 
-#[test]
 fn what_must_not_run_twice_does_not() {
     let fussy = Fussy::new();
     for (options, exits, code) in [
@@ -135,4 +126,15 @@ fn what_must_not_run_twice_does_not() {
         codes(&end, 1);
         assert_eq!(numbers(&end), 1, "{}", end.stderr);
     }
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        within_what_was_approved_it_runs_again_with_another_code,
+        then_it_asks_once_more_and_gives_up,
+        a_denied_second_approval_leaves_the_exit_code_of_the_command,
+        a_program_is_told_one_exit_code,
+        what_must_not_run_twice_does_not,
+    ]
 }

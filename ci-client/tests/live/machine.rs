@@ -1,12 +1,8 @@
 //! What a machine may do to a job: full disks, closed streams, files that others may write.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-
-mod common;
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use common::{End, Program, Reply, World, codes::is_code};
+use crate::common::{End, Program, Reply, World, codes::is_code};
 use countersign_core::phone::HistoryOutcome;
 
 /// No file may have more than nothing in it, as on a disk that is full.
@@ -21,7 +17,6 @@ fn approved(world: &World, mut program: Program) -> End {
     program.end()
 }
 
-#[test]
 fn a_full_standard_output_is_told_and_the_code_is_not_in_the_log() {
     if !std::path::Path::new("/dev/full").exists() {
         return;
@@ -35,7 +30,6 @@ fn a_full_standard_output_is_told_and_the_code_is_not_in_the_log() {
     world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
-#[test]
 fn a_full_disk_is_told_before_anybody_is_asked() {
     let world = World::enrolled();
     let config = fs::read(world.config()).unwrap();
@@ -53,7 +47,6 @@ fn a_full_disk_is_told_before_anybody_is_asked() {
     assert_eq!(end.code, Some(0), "{}", end.stderr);
 }
 
-#[test]
 fn a_closed_standard_input_holds_up_nothing() {
     let world = World::enrolled();
     const CLOSED: &str = "exec \"$0\" \"$@\" <&-";
@@ -70,7 +63,6 @@ fn a_closed_standard_input_holds_up_nothing() {
 }
 
 /// As in a container of a CI, where the checkout is another user's. Only root can give a file away.
-#[test]
 fn a_configuration_of_another_user_is_told_unless_it_was_named() {
     let world = World::enrolled();
     if std::os::unix::fs::chown(world.config(), Some(1001), None).is_err() {
@@ -96,7 +88,6 @@ fn a_configuration_of_another_user_is_told_unless_it_was_named() {
     assert!(end.code == Some(0) && end.stdout.starts_with("--otp="), "{}", end.stderr);
 }
 
-#[test]
 fn a_configuration_that_others_may_write_is_refused() {
     let world = World::enrolled();
     let set = |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -118,4 +109,15 @@ fn a_configuration_that_others_may_write_is_refused() {
     told(world.folder.path());
     set(world.folder.path(), folder);
     assert_eq!(world.start(&["seeds"], "").end().code, Some(0));
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        a_full_standard_output_is_told_and_the_code_is_not_in_the_log,
+        a_full_disk_is_told_before_anybody_is_asked,
+        a_closed_standard_input_holds_up_nothing,
+        a_configuration_of_another_user_is_told_unless_it_was_named,
+        a_configuration_that_others_may_write_is_refused,
+    ]
 }
