@@ -113,7 +113,7 @@ fn what_changes_while_the_code_is_waited_for_is_noticed() {
     assert_eq!(end.code, Some(0), "{}", end.stderr);
     let mut program = start(&world, &[], &["gem", "push", "widget-1.2.0.gem"]);
     world.phone.reply(Reply::Approve(program.number()));
-    program.line("countersign: the code is of the next step of time: waiting");
+    program.line("countersign: the code is of a later step of time: waiting");
     fs::write(&path, "abd").unwrap();
     let end = program.end();
     assert_eq!((end.code, end.stdout.as_str()), (Some(212), ""), "{}", end.stderr);

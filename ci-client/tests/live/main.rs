@@ -33,7 +33,7 @@ mod retry;
 
 /// How many run at once unless something else is said.
 #[cfg(unix)]
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 #[cfg(unix)]
 fn main() -> std::process::ExitCode {
