@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    commands::{
-        approve, close, code, completions, doctor, enroll, exec, list, man, next, pair, renew, serve, setup, targets, unpair,
-    },
+    commands::{approve, close, code, completions, doctor, enroll, exec, list, man, next, pair, renew, serve, setup, targets, unpair},
     exit,
     problem::Problem,
     ui::Ui,

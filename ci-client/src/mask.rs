@@ -7,7 +7,11 @@ use std::{
 };
 
 use countersign_core::request::CodeText;
-use tokio::{io::AsyncWriteExt as _, process::Command, time::{sleep, timeout}};
+use tokio::{
+    io::AsyncWriteExt as _,
+    process::Command,
+    time::{sleep, timeout},
+};
 
 use crate::{
     keys::{KEY_FILE_VARIABLE, KEY_VARIABLE},

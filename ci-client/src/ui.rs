@@ -32,7 +32,10 @@ impl Ui {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let platform = Platform::of_this_process();
         // Some platforms give a job a terminal (Buildkite does); its log still keeps every turn of a spinner.
-        let terminal = io::stderr().is_terminal() && platform.is_none() && !is_ci(std::env::var_os("CI").as_deref()) && !is_dumb(std::env::var_os("TERM").as_deref());
+        let terminal = io::stderr().is_terminal()
+            && platform.is_none()
+            && !is_ci(std::env::var_os("CI").as_deref())
+            && !is_dumb(std::env::var_os("TERM").as_deref());
         Self { terminal, color: terminal && !is_set("NO_COLOR"), json: false, platform }
     }
 
@@ -173,8 +176,10 @@ impl Ui {
             if let (Some(null), Some(own)) = (null, own)
                 && null.st_rdev == own.st_rdev
             {
-                return Err(Problem::config("standard output is closed or /dev/null, where what this prints would be lost; nothing was done")
-                    .hint("let it go where the code is wanted, as in `otp=$(countersign next npm)`; the log is on standard error"));
+                return Err(Problem::config(
+                    "standard output is closed or /dev/null, where what this prints would be lost; nothing was done",
+                )
+                .hint("let it go where the code is wanted, as in `otp=$(countersign next npm)`; the log is on standard error"));
             }
         }
         Ok(())

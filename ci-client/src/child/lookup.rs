@@ -85,7 +85,8 @@ fn fault(path: &Path) -> Option<Fault> {
     let line = line.split(|byte| *byte == b'\n').next()?;
     let mut words = line.split(|byte| b" \t".contains(byte)).filter(|word| !word.is_empty());
     let interpreter = words.next()?;
-    let missing = if is_missing(interpreter) { Some(interpreter) } else { sought_by_env(interpreter, words).filter(|name| !is_in_path(name)) };
+    let missing =
+        if is_missing(interpreter) { Some(interpreter) } else { sought_by_env(interpreter, words).filter(|name| !is_in_path(name)) };
     missing.map(|name| Fault::NoInterpreter(format!("{:?}", String::from_utf8_lossy(name))))
 }
 

@@ -9,15 +9,15 @@ use tokio::{
     time::timeout,
 };
 
+pub(crate) use super::wire::Status;
 use super::{
     dispenser::Dispenser,
     local::{self, Listener},
     place::Place,
-    token::Token,
     pool::Spent,
+    token::Token,
     wire::{self, Answer, Ask, Want},
 };
-pub(crate) use super::wire::Status;
 use crate::{exit::Exit, problem::Problem};
 
 /// Names the socket for what runs inside `exec`.
@@ -233,7 +233,9 @@ impl Taker {
                 .hint("kill it (its command line ends with `countersign hold`, or is the `countersign exec` around this), then ask again");
             }
             match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => gone(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                    gone()
+                }
                 _ => Problem::new(Exit::Spent, format!("the process that has the codes can't be reached ({error})"))
                     .hint("see that the command may reach its socket, then ask again"),
             }

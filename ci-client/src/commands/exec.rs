@@ -82,7 +82,8 @@ pub(crate) async fn run(args: ExecArgs, ui: Ui) -> Result<u8, Problem> {
     let retry = seed.target.retry && !args.no_retry;
     let mut running = Running::new(&args, batch, seed, ui)?;
     if !args.fresh
-        && let Some(taker) = held(&args.request.config_path(), args.request.name(), Wanted { codes: batch.limit, life: HELD_LIFE }, ui).await
+        && let Some(taker) =
+            held(&args.request.config_path(), args.request.name(), Wanted { codes: batch.limit, life: HELD_LIFE }, ui).await
     {
         running.child.set_others(taker.variables());
         running.source = Some(Source::Held(taker));

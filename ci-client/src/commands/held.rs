@@ -103,9 +103,8 @@ mod tests {
 
     #[test]
     fn too_few_and_too_short_are_known_before() {
-        let found = |left, ends_in| {
-            Found::of(&Status { pid: 1, left, handed: 0, opens_in: 0, ends_in }, Wanted { codes: 3, life: HELD_LIFE })
-        };
+        let found =
+            |left, ends_in| Found::of(&Status { pid: 1, left, handed: 0, opens_in: 0, ends_in }, Wanted { codes: 3, life: HELD_LIFE });
         assert_eq!((found(3, 60_000), found(1, 60_000), found(0, 60_000)), (Found::Enough, Found::TooFew, Found::TooFew));
         // One code, and too little of its time.
         assert_eq!((found(1, 7_999), found(1, 8_000)), (Found::Nothing, Found::TooFew));

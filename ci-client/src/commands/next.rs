@@ -36,7 +36,8 @@ pub(crate) async fn run(args: NextArgs, ui: Ui) -> Result<u8, Problem> {
     let taker = Taker::from_environment()?;
     ui.check_stdout()?;
     let mut signals = listen()?;
-    let taken = timeout(std::time::Duration::from_millis(args.timeout.as_millis()), take_held(&taker, &args.seed, args.min_life.into(), true, ui));
+    let taken =
+        timeout(std::time::Duration::from_millis(args.timeout.as_millis()), take_held(&taker, &args.seed, args.min_life.into(), true, ui));
     let code = tokio::select! {
         taken = taken => taken.map_err(|_| {
             Problem::new(Exit::TimedOut, "no code became valid in time; none was used up").hint("others wait too, perhaps: give a longer --timeout")

@@ -254,9 +254,8 @@ impl Setup {
     fn key_missing(&self, found: &Found) -> Problem {
         let file = self.places.key_file.display();
         let stored = if stores(&self.args) { "leave out --store if the key is in your CI's secrets already; else " } else { "" };
-        Problem::config(format!("paired with {}, but its key is neither in {file} nor in {KEY_VARIABLE}", found.phones.join(", "))).hint(
-            format!("{stored}name its file with --key-file; if the key is lost, `countersign unpair` the phone and run this again"),
-        )
+        Problem::config(format!("paired with {}, but its key is neither in {file} nor in {KEY_VARIABLE}", found.phones.join(", ")))
+            .hint(format!("{stored}name its file with --key-file; if the key is lost, `countersign unpair` the phone and run this again"))
     }
 
     async fn seed(&mut self, found: &Found) -> Result<(), Problem> {

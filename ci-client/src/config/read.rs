@@ -201,10 +201,7 @@ mod tests {
 
     #[test]
     fn an_unknown_version_is_told_before_its_unknown_fields() {
-        assert_eq!(
-            refused("new = 1\nversion = 2\n"),
-            "c.toml, line 2 (version): this program reads version 1 of the configuration, not 2"
-        );
+        assert_eq!(refused("new = 1\nversion = 2\n"), "c.toml, line 2 (version): this program reads version 1 of the configuration, not 2");
         assert_eq!(refused(""), "c.toml: missing field `version`");
     }
 

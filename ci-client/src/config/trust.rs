@@ -7,7 +7,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Config;
-use crate::{problem::Problem, targets::{Profile, Targets}, ui::Ui};
+use crate::{
+    problem::Problem,
+    targets::{Profile, Targets},
+    ui::Ui,
+};
 
 /// Somebody else who can change what a configuration says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +24,9 @@ impl std::fmt::Display for Doubt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Owner { place, uid } => write!(f, "{} belongs to another user (uid {uid}), who may change it", place.display()),
-            Self::Folder { place, mode } => write!(f, "others on this machine may rename what is in {} (mode {mode:o}) and put something else there", place.display()),
+            Self::Folder { place, mode } => {
+                write!(f, "others on this machine may rename what is in {} (mode {mode:o}) and put something else there", place.display())
+            }
         }
     }
 }
@@ -96,7 +102,8 @@ fn doubt_of(looked: impl Iterator<Item = Look>, trusted: impl Fn(u32) -> bool, g
         if !trusted(look.uid) {
             return Some(Doubt::Owner { place: look.place, uid: look.uid });
         }
-        (look.is_folder && is_shared(look.mode, look.gid, group, true)).then(|| Doubt::Folder { place: look.place, mode: look.mode & 0o7777 })
+        (look.is_folder && is_shared(look.mode, look.gid, group, true))
+            .then_some(Doubt::Folder { place: look.place, mode: look.mode & 0o7777 })
     };
     looked.filter_map(one).next()
 }
@@ -140,7 +147,10 @@ mod tests {
     #[test]
     fn a_folder_that_others_may_rename_in_is_seen_and_a_sticky_one_is_none() {
         let above = |mode| doubt(vec![look("/builds/b/c.toml", 7, 0o100_644), look("/builds/b", 7, 0o40_755), look("/builds", 0, mode)]);
-        assert_eq!(above(0o40_777).unwrap().to_string(), "others on this machine may rename what is in /builds (mode 777) and put something else there");
+        assert_eq!(
+            above(0o40_777).unwrap().to_string(),
+            "others on this machine may rename what is in /builds (mode 777) and put something else there"
+        );
         assert_eq!((above(0o41_777), above(0o40_775)), (None, None));
     }
 }

@@ -173,7 +173,9 @@ mod tests {
 
     #[test]
     fn an_otpauth_uri_is_known_by_its_beginning() {
-        assert!(is_otpauth("otpauth://totp/x") && is_otpauth("OTPAUTH-migration://offline") && !is_otpauth("otpaut") && !is_otpauth("häuser"));
+        assert!(
+            is_otpauth("otpauth://totp/x") && is_otpauth("OTPAUTH-migration://offline") && !is_otpauth("otpaut") && !is_otpauth("häuser")
+        );
     }
 
     #[test]

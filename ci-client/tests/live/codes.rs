@@ -51,8 +51,7 @@ fn next_says_what_is_wrong() {
     let gone = [("COUNTERSIGN_SOCKET", "/nobody/is/here"), ("COUNTERSIGN_TOKEN", "x")];
     let end = codes.start_with(&["next", "npm"], &gone).end();
     assert_eq!((end.code, end.stdout.as_str()), (Some(210), ""), "{}", end.stderr);
-    let script =
-        r#""$PROGRAM" next pypi; echo $?; COUNTERSIGN_TOKEN=x "$PROGRAM" next npm; echo $?; "$PROGRAM" next npm --min-life 30s; echo $?
+    let script = r#""$PROGRAM" next pypi; echo $?; COUNTERSIGN_TOKEN=x "$PROGRAM" next npm; echo $?; "$PROGRAM" next npm --min-life 30s; echo $?
         "$PROGRAM" next npm >/dev/null; echo $?"#;
     let end = codes.approved(codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "sh", "-c", script]));
     assert_eq!((end.code, end.stdout.as_str()), (Some(0), "207\n206\n210\n207\n"), "{}", end.stderr);
@@ -128,7 +127,8 @@ fn exec_uses_the_holder_and_lets_its_command_do_so() {
     assert!(lines.len() == 2 && lines[0] != lines[1] && lines.iter().all(|line| is_code(line)), "{lines:?}\n{}", end.stderr);
     assert_eq!(end.code, Some(210), "{}", end.stderr);
     // Known from the start, and the same at its end whether the holder is ending or has ended.
-    let warning = "countersign: warning: 3 codes are wanted and the holder has 2 left: whoever asks for one more gets none (exit code 210)\nhint: ";
+    let warning =
+        "countersign: warning: 3 codes are wanted and the holder has 2 left: whoever asks for one more gets none (exit code 210)\nhint: ";
     assert!(end.stderr.contains(warning), "{}", end.stderr);
     assert!(end.stderr.contains("countersign: no code is left: the process that had them ended"), "{}", end.stderr);
     codes.wait_until_nothing_is_left();

@@ -83,7 +83,11 @@ fn a_configuration_of_another_user_is_told_unless_it_was_named() {
     let exec = |further: &[&str]| world.start(&[&["exec", "npm", "--key-file", "ci.key"], further, &["--", "echo"]].concat(), "");
     let end = exec(&[]).end();
     assert_eq!((end.code, end.stdout.as_str()), (Some(207), ""), "{}", end.stderr);
-    assert!(end.stderr.contains("target mine of countersign.toml says where the code goes; nobody was asked\nhint: if that is meant"), "{}", end.stderr);
+    assert!(
+        end.stderr.contains("target mine of countersign.toml says where the code goes; nobody was asked\nhint: if that is meant"),
+        "{}",
+        end.stderr
+    );
     let end = approved(&world, exec(&["--config", "countersign.toml"]));
     assert!(end.code == Some(0) && end.stdout.starts_with("--otp="), "{}", end.stderr);
 }

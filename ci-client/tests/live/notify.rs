@@ -148,7 +148,8 @@ fn https_is_for_the_right_name_only() {
     for (host, trusted) in [("127.0.0.1", "roots.pem"), ("localhost", "none.pem")] {
         let mut program = ask(host, trusted);
         program.number();
-        program.says("countersign: warning: notification by COUNTERSIGN_NOTIFY (json) failed: no secure connection: invalid peer certificate");
+        program
+            .says("countersign: warning: notification by COUNTERSIGN_NOTIFY (json) failed: no secure connection: invalid peer certificate");
         deny(program);
     }
     assert!(requests.try_recv().is_err());

@@ -101,7 +101,8 @@ fn programs_get_events() {
     let end = program.end();
     assert_eq!(end.code, Some(3));
     let events_seen = events(&end.stderr);
-    let names: Vec<&str> = events_seen.iter().map(|event| event["event"].as_str().unwrap()).filter(|it| !["note", "step"].contains(it)).collect();
+    let names: Vec<&str> =
+        events_seen.iter().map(|event| event["event"].as_str().unwrap()).filter(|it| !["note", "step"].contains(it)).collect();
     assert_eq!(names, ["asking", "number", "approved", "running", "used"]);
     assert_eq!(events_seen.last().unwrap()["exit"], 3);
     // A failure, and arguments that are wrong.

@@ -104,7 +104,11 @@ fn a_program_is_told_one_exit_code() {
         }
         let end = program.end();
         let events: Vec<serde_json::Value> = end.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert!(events.iter().all(|event| event["event"] != "failed" && event["exit"].as_i64().is_none_or(|exit| exit == 3)), "{}", end.stderr);
+        assert!(
+            events.iter().all(|event| event["event"] != "failed" && event["exit"].as_i64().is_none_or(|exit| exit == 3)),
+            "{}",
+            end.stderr
+        );
         let last = events.last().unwrap();
         assert_eq!((end.code, &last["event"], &last["kind"]), (Some(3), &"not_again".into(), &kind.into()), "{}", end.stderr);
     }

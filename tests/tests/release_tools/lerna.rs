@@ -76,5 +76,9 @@ fn from_package_may_be_run_again_with_codes_of_its_own() {
 
 /// All of them.
 pub(crate) fn tests() -> Vec<crate::harness::Trial> {
-    trials![lerna_publishes_a_workspace, a_registry_that_takes_a_code_once_stops_lerna_half_way, from_package_may_be_run_again_with_codes_of_its_own]
+    trials![
+        lerna_publishes_a_workspace,
+        a_registry_that_takes_a_code_once_stops_lerna_half_way,
+        from_package_may_be_run_again_with_codes_of_its_own
+    ]
 }

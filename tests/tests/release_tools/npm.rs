@@ -121,5 +121,14 @@ fn a_code_serves_once() {
 
 /// All of them.
 pub(crate) fn tests() -> Vec<crate::harness::Trial> {
-    trials![npm_10_publishes, npm_11_publishes, npm_12_publishes, a_code_that_expires_during_the_upload_publishes_nothing, a_code_that_expires_during_the_upload_is_followed_by_one_more_approval, a_registry_that_refuses_twice_gets_codes_of_other_steps, a_registry_that_is_asked_too_often_is_asked_once, a_code_serves_once]
+    trials![
+        npm_10_publishes,
+        npm_11_publishes,
+        npm_12_publishes,
+        a_code_that_expires_during_the_upload_publishes_nothing,
+        a_code_that_expires_during_the_upload_is_followed_by_one_more_approval,
+        a_registry_that_refuses_twice_gets_codes_of_other_steps,
+        a_registry_that_is_asked_too_often_is_asked_once,
+        a_code_serves_once
+    ]
 }
