@@ -15,17 +15,8 @@ pub(super) fn look_up(name: &OsStr) -> Result<PathBuf, Problem> {
     for candidate in candidates(name) {
         match check(&candidate) {
             Ok(()) => {
-                return match fault(&candidate) {
-                    Some(Fault::NoInterpreter(interpreter)) => Err(Problem::new(
-                        Exit::NotFound,
-                        format!("cannot run {shown}: there is no {interpreter}, which its first line names"),
-                    )
-                    .hint("nobody was asked; install it, or correct the line after #! (it must not end like lines of Windows do)")),
-                    Some(Fault::NoFormat) => Err(Problem::new(
-                        Exit::NotExecutable,
-                        format!("cannot run {shown}: a text that does not begin with #! and the interpreter to run it"),
-                    )
-                    .hint(format!("nobody was asked; add a first line like #!/bin/sh, or write sh {shown} after --"))),
+                return match fault(&candidate, name) {
+                    Some(problem) => Err(problem),
                     None => Ok(candidate),
                 };
             }
@@ -61,17 +52,10 @@ fn with_extensions(path: PathBuf) -> Vec<PathBuf> {
     vec![with("exe"), with("cmd"), with("bat"), path]
 }
 
-/// Why the system would not run a file that may be executed.
-#[derive(Debug, PartialEq, Eq)]
-enum Fault {
-    /// The script's interpreter, as text, is not there.
-    NoInterpreter(String),
-    /// A script of which nobody knows who runs it. A shell would do so itself; we are none.
-    NoFormat,
-}
-
+/// Why the system would not run a file that may be executed: its interpreter is not there, or it is a script of which nobody knows who runs it. A
+/// shell would do so itself; we are none.
 #[cfg(unix)]
-fn fault(path: &Path) -> Option<Fault> {
+fn fault(path: &Path, name: &OsStr) -> Option<Problem> {
     use std::io::Read as _;
     /// What Linux reads of a file to find its interpreter, bytes.
     const HEAD: u64 = 256;
@@ -80,14 +64,25 @@ fn fault(path: &Path) -> Option<Fault> {
     std::fs::File::open(path).ok()?.take(HEAD).read_to_end(&mut head).ok()?;
     let Some(line) = head.strip_prefix(b"#!") else {
         // Every format of programs has a zero in its head; a text has none.
-        return (!head.contains(&0)).then_some(Fault::NoFormat);
+        return (!head.contains(&0)).then(|| {
+            let shown = name.display();
+            Problem::new(
+                Exit::NotExecutable,
+                format!("cannot run {shown}: a text that does not begin with #! and the interpreter to run it"),
+            )
+            .hint(format!("nobody was asked; add a first line like #!/bin/sh, or write sh {shown} after --"))
+        });
     };
     let line = line.split(|byte| *byte == b'\n').next()?;
     let mut words = line.split(|byte| b" \t".contains(byte)).filter(|word| !word.is_empty());
     let interpreter = words.next()?;
     let missing =
         if is_missing(interpreter) { Some(interpreter) } else { sought_by_env(interpreter, words).filter(|name| !is_in_path(name)) };
-    missing.map(|name| Fault::NoInterpreter(format!("{:?}", String::from_utf8_lossy(name))))
+    missing.map(|interpreter| {
+        let (shown, interpreter) = (name.display(), String::from_utf8_lossy(interpreter));
+        Problem::new(Exit::NotFound, format!("cannot run {shown}: there is no {interpreter:?}, which its first line names"))
+            .hint("nobody was asked; install it, or correct the line after #! (it must not end like lines of Windows do)")
+    })
 }
 
 /// A relative one is another matter: it depends on where the command runs.
@@ -114,7 +109,7 @@ fn is_in_path(name: &[u8]) -> bool {
 }
 
 #[cfg(not(unix))]
-fn fault(_: &Path) -> Option<Fault> {
+fn fault(_: &Path, _: &OsStr) -> Option<Problem> {
     None
 }
 

@@ -4,7 +4,9 @@
 //! In a CI container the checkout mostly belongs to another user than the job's, and the folder above it to everybody. So this warns, as long as
 //! nobody has named the file. It refuses only where the file itself says where the code goes in an argument or on standard input.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(unix)]
+use std::path::PathBuf;
 
 use super::Config;
 use crate::{
@@ -14,12 +16,14 @@ use crate::{
 };
 
 /// Somebody else who can change what a configuration says.
+#[cfg(unix)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Doubt {
     Owner { place: PathBuf, uid: u32 },
     Folder { place: PathBuf, mode: u32 },
 }
 
+#[cfg(unix)]
 impl std::fmt::Display for Doubt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -60,7 +64,7 @@ pub(crate) fn check(path: &Path, target: &Profile) -> Result<(), Problem> {
 }
 
 #[cfg(unix)]
-fn doubt(path: &Path) -> Option<Doubt> {
+fn doubt(path: &Path) -> Option<String> {
     use rustix::process::{getegid, geteuid};
     let own = geteuid().as_raw();
     // As git does: who became root by sudo trusts what is his own.
@@ -68,12 +72,12 @@ fn doubt(path: &Path) -> Option<Doubt> {
     let trusted = |uid: u32| uid == own || uid == 0 || Some(uid) == before;
     let path = std::fs::canonicalize(path).ok()?;
     let looked = path.ancestors().filter_map(|place| Some((place, std::fs::symlink_metadata(place).ok()?)));
-    doubt_of(looked.map(|(place, meta)| Look::of(place, &meta)), trusted, getegid().as_raw())
+    doubt_of(looked.map(|(place, meta)| Look::of(place, &meta)), trusted, getegid().as_raw()).map(|doubt| doubt.to_string())
 }
 
 /// Access lists are not looked at.
 #[cfg(not(unix))]
-fn doubt(_: &Path) -> Option<Doubt> {
+fn doubt(_: &Path) -> Option<String> {
     None
 }
 
