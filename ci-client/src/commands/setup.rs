@@ -248,7 +248,7 @@ impl Setup {
         let mut words = vec![option("--relay", relay.origin()), option("--key-file", key_file), option("--config", config)];
         words.extend(self.args.name.as_ref().map(|name| option("--name", name)));
         words.extend(self.args.no_qr.then(|| "--no-qr".into()));
-        pair::run(parsed(words)?, self.ui).await.map(drop)
+        pair::run_within(parsed(words)?, self.ui).await
     }
 
     fn key_missing(&self, found: &Found) -> Problem {
