@@ -251,6 +251,12 @@ mod tests {
             ] {
                 assert_eq!(status_and_body(&send(host, &request).await), (status, ""), "{request}");
             }
+            // What is no request at all, or too much of one, hyper answers itself.
+            let many = format!("GET /{path} HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(MAX_HEADERS + 1));
+            for (request, status) in [("nonsense\r\n\r\n", "400"), (&many, "431")] {
+                let answer = send(host, request).await;
+                assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.ends_with("\r\n\r\n"), "{answer}");
+            }
             assert_eq!(dispenser.handed(), 0);
             assert_eq!(status_and_body(&send(host, &get(host, path)).await), ("200", "000000\n"));
             assert_eq!(status_and_body(&send(host, &get(host, path)).await), ("200", "000001\n"));
