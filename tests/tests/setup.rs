@@ -187,6 +187,12 @@ fn a_human_leaves_it_and_goes_on_later() {
     // Goes on with the seed; nobody is asked for a relay again.
     let mut running = laptop.at_a_terminal(&[]);
     running.wait_for("paired already: pixel");
+    answer(&mut running, "a short name for the seed", URI);
+    let ended = running.end();
+    assert_eq!(ended.code(), 207, "{ended:?}");
+    assert!(ended.stderr.contains("that looks like a secret") && ended.stderr.contains("hint: it was not shown"), "{ended:?}");
+    holds_no_secret(&ended, &laptop);
+    let mut running = laptop.at_a_terminal(&[]);
     answer(&mut running, "a short name for the seed", "NPM");
     answer(&mut running, "a short name for the seed", "npm");
     // One who pastes the seed too early: nothing of it is seen, and nothing is done with it.

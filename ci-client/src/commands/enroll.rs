@@ -162,7 +162,7 @@ fn recipients(config: &Config, phone: &Phone, further: Vec<Recipient>) -> Result
 }
 
 async fn read_uri(ui: Ui, signals: &mut Signals) -> Result<Zeroizing<String>, Problem> {
-    let _hidden = Hidden::begin();
+    let _hidden = Hidden::begin(Echo::Off);
     if input::is_terminal() {
         ui.say("paste the otpauth URI and press Enter; it is not shown");
     }

@@ -47,11 +47,14 @@ impl Talk {
 
     /// A line, without blanks around it; it may be empty.
     pub(crate) async fn line(&mut self, question: &str) -> Result<String, Problem> {
-        let answer = self.answer(question, Echo::On).await?;
+        let answer = self.answer(question, Echo::Careful).await?;
         if redact(&answer) != *answer {
-            // What it is for is not asked here, and it is on screen now.
-            return Err(Problem::config("that looks like a secret, and this question is for something else: it was not used")
-                .hint("it was shown as you typed it: clear the screen; an otpauth URI is asked for where it is not shown"));
+            let hint = if cfg!(unix) && is_otpauth(&answer) {
+                "it was not shown; an otpauth URI is asked for where the seed comes from"
+            } else {
+                "it was shown as you typed it: clear the screen; see that it is asked for before you paste it"
+            };
+            return Err(Problem::config("that looks like a secret, and this question is for something else: it was not used").hint(hint));
         }
         Ok(answer.to_string())
     }
@@ -61,7 +64,7 @@ impl Talk {
             return Err(Problem::config(format!("standard input is no terminal, and nobody can answer: {question}"))
                 .hint("give the answer as an option; `countersign setup --help` lists them"));
         }
-        let _hidden = if echo == Echo::Off { Hidden::begin() } else { None };
+        let _hidden = Hidden::begin(echo);
         if self.ui.terminal {
             self.ui.ask(question);
         } else {
