@@ -171,6 +171,7 @@ fn a_human_leaves_it_and_goes_on_later() {
     let ended = running.end();
     assert_eq!(ended.code(), 130, "{ended:?}");
     assert!(ended.stderr.contains("starts with wss://") && ended.stderr.contains("relay ws://127.0.0.1:1: "), "{ended:?}");
+    assert!(!ended.stderr.contains("what was done stays"), "{ended:?}");
     assert_eq!(fs::read_dir(laptop.folder()).unwrap().count(), 0);
 
     // Pairs, then Ctrl-C at the next question.

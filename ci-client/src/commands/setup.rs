@@ -91,9 +91,9 @@ pub(crate) async fn run(args: SetupArgs, ui: Ui) -> Result<u8, Problem> {
     }
     report(ui, &places, &found);
     let mut setup = Setup { args, ui, places, talk, progress: Progress::default(), relay: None };
-    let before = setup.progress;
+    let before = found.clone();
     let end = setup.walk(found, standing).await;
-    if end.is_err() && setup.progress != before {
+    if end.is_err() && setup.places.look().is_ok_and(|(now, _)| now != before) {
         ui.say("what was done stays; `countersign setup` goes on from there");
     }
     end
