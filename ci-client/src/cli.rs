@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    commands::{
-        approve, close, code, completions, doctor, enroll, exec, hold, list, man, next, pair, renew, serve, setup, targets, unpair,
-    },
+    commands::{approve, close, code, completions, doctor, enroll, exec, list, man, next, pair, renew, serve, setup, targets, unpair},
     exit,
     problem::Problem,
     ui::Ui,
@@ -60,8 +58,6 @@ enum Command {
     Serve(serve::ServeArgs),
     Approve(approve::ApproveArgs),
     Close(close::CloseArgs),
-    #[command(name = crate::codes::holder::COMMAND, hide = true)]
-    Hold(hold::HoldArgs),
     Seeds(list::SeedsArgs),
     Phones(list::PhonesArgs),
     Targets(targets::TargetsArgs),
@@ -95,6 +91,16 @@ impl ConfigArg {
         crate::config::locate(self.config.as_deref())
     }
 
+    /// Whether somebody says which file it is.
+    pub(crate) fn is_named(&self) -> bool {
+        crate::config::is_named(self.config.as_deref())
+    }
+
+    /// What it says.
+    pub(crate) fn load(&self, ui: Ui) -> Result<crate::config::Config, Problem> {
+        crate::config::Config::load_told(&self.path(), self.is_named(), ui)
+    }
+
     /// As [`ConfigArg::path`], but `None` if nothing is named and there is none in the current folder.
     pub(crate) fn path_if_any(&self) -> Option<PathBuf> {
         let path = self.path();
@@ -115,14 +121,7 @@ pub(crate) struct KeyArg {
 /// # Errors
 /// [`Problem`], to be shown, with its exit code.
 pub fn run(cli: Cli, ui: Ui) -> Result<u8, Problem> {
-    #[cfg(unix)]
-    if matches!(cli.command, Command::Hold(_)) {
-        // Now: the runtime opens files of its own.
-        crate::codes::holder::close_inherited();
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Problem::config(format!("cannot start: {error}")))?;
-    let result = runtime.block_on(async {
+    block_on(async {
         match cli.command {
             Command::Setup(args) => setup::run(args, ui).await,
             Command::Pair(args) => pair::run(args, ui).await,
@@ -133,7 +132,6 @@ pub fn run(cli: Cli, ui: Ui) -> Result<u8, Problem> {
             Command::Serve(args) => serve::run(args, ui).await,
             Command::Approve(args) => approve::run(args, ui).await,
             Command::Close(args) => close::run(args, ui).await,
-            Command::Hold(args) => hold::run(args).await,
             Command::Seeds(args) => list::seeds(&args, ui),
             Command::Phones(args) => list::phones(&args, ui),
             Command::Targets(args) => targets::run(&args, ui),
@@ -143,7 +141,30 @@ pub fn run(cli: Cli, ui: Ui) -> Result<u8, Problem> {
             Command::Completions(args) => completions::run(&args, ui),
             Command::Man(args) => man::run(&args, ui),
         }
-    });
+    })
+}
+
+/// Whether this is the process that `approve` leaves. Its command is none for people: help, completions and manual pages don't know it.
+#[must_use]
+pub fn is_holder(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> bool {
+    arguments.into_iter().skip(1).eq([crate::codes::holder::COMMAND])
+}
+
+/// Keeps the codes that `countersign approve` was given, until their end.
+///
+/// # Errors
+/// [`Problem`] if it was started by hand, or can't begin.
+pub fn hold() -> Result<u8, Problem> {
+    #[cfg(unix)]
+    // Now: the runtime opens files of its own.
+    crate::codes::holder::close_inherited();
+    block_on(async { crate::codes::holder::hold().await.map(|()| 0) })
+}
+
+fn block_on(work: impl Future<Output = Result<u8, Problem>>) -> Result<u8, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Problem::config(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(work);
     // A name that is still being looked up must not hold up the exit.
     runtime.shutdown_background();
     result
@@ -165,6 +186,15 @@ mod tests {
         let asks = |line: &str| asks_for_json(line.split(' ').map(Into::into));
         assert!(asks("countersign --json exec npm -- npm publish") && asks("countersign exec npm --json --bad"));
         assert!(!asks("countersign exec npm -- npm view --json") && !asks("--json"));
+    }
+
+    #[test]
+    fn the_holder_is_no_command_for_people() {
+        let is = |line: &str| is_holder(line.split(' ').map(Into::into));
+        assert!(is("countersign hold") && !is("countersign hold now") && !is("countersign exec hold") && !is("countersign --json hold"));
+        assert!(Cli::command().get_subcommands().all(|command| command.get_name() != crate::codes::holder::COMMAND));
+        let misuse = misuse(&Cli::try_parse_from(["countersign"]).unwrap_err());
+        assert!(!format!("{misuse:?}").contains("hold"), "{misuse:?}");
     }
 
     #[test]

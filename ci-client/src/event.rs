@@ -32,6 +32,10 @@ pub(crate) enum Event<'a> {
         asked: bool,
         left_s: u64,
     },
+    Step {
+        seed: &'a str,
+        left_s: u64,
+    },
     Approved {
         phone: &'a str,
         seed: &'a str,
@@ -45,6 +49,11 @@ pub(crate) enum Event<'a> {
         seed: &'a str,
         command: Option<Text<'a>>,
         exit: Option<u8>,
+    },
+    NotAgain {
+        kind: Exit,
+        message: Text<'a>,
+        hint: Option<Text<'a>>,
     },
     Note {
         text: Text<'a>,
@@ -117,9 +126,11 @@ mod tests {
             Event::Number { phone: "pixel", number: "482913", again: false },
             Event::Phone { phone: "pixel", state: PhoneState::RelayLost, text: Text("") },
             Event::Waiting { asked: true, left_s: 280 },
+            Event::Step { seed: "npm", left_s: 25 },
             Event::Approved { phone: "pixel", seed: "npm", codes: 1 },
             Event::Running { seed: "npm", command: Text("npm") },
             Event::Used { seed: "npm", command: Some(Text("npm")), exit: Some(0) },
+            Event::NotAgain { kind: Exit::Denied, message: Text(""), hint: None },
             Event::Note { text: Text("") },
             Event::Failed { exit: 200, kind: Exit::Denied, message: Text(""), hint: None },
         ]

@@ -57,16 +57,14 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Problem> {
 #[cfg(unix)]
 pub(crate) fn check_unshared(path: &Path) -> Result<(), Problem> {
     use std::os::unix::fs::MetadataExt as _;
-    const STICKY: u32 = 0o1000;
     let own = rustix::process::getegid().as_raw();
-    let is_shared = |mode: u32, group: u32| mode & 0o002 != 0 || (mode & 0o020 != 0 && group != own);
     let path = follow(path);
     let folder = parent(&path);
     for (place, is_folder) in [(path.as_path(), false), (folder, true)] {
         // What can't be looked at was not read either.
         let Ok(meta) = fs::metadata(place) else { continue };
         let mode = meta.mode();
-        if is_shared(mode, meta.gid()) && !(is_folder && mode & STICKY != 0) {
+        if is_shared(mode, meta.gid(), own, is_folder) {
             let what = format!(
                 "others on this machine may write {} (mode {:o}), and so choose who is asked and where codes go",
                 place.display(),
@@ -76,6 +74,14 @@ pub(crate) fn check_unshared(path: &Path) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// Whether others than the owner may write a file of this mode and group, or rename what is in such a folder; `own` is our group.
+#[cfg(unix)]
+pub(crate) fn is_shared(mode: u32, group: u32, own: u32, is_folder: bool) -> bool {
+    const STICKY: u32 = 0o1000;
+    let writable = mode & 0o002 != 0 || (mode & 0o020 != 0 && group != own);
+    writable && !(is_folder && mode & STICKY != 0)
 }
 
 /// Access lists are not read.

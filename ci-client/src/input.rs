@@ -1,5 +1,8 @@
 //! Reading a line from standard input without blocking the rest of the program.
 
+#[cfg(unix)]
+mod careful;
+
 use std::io::{self, IsTerminal as _};
 
 use tokio::sync::oneshot;
@@ -11,6 +14,8 @@ pub(crate) enum Echo {
     On,
     /// On a terminal, typed characters stay invisible.
     Off,
+    /// They are seen, but for an otpauth URI that somebody pastes in a wrong place. (On Windows it is seen too.)
+    Careful,
 }
 
 /// Reads one line of at most `limit` bytes, without the end of the line; an empty one is an error. Dropping it gives the terminal its echo back.
@@ -21,7 +26,9 @@ pub(crate) async fn read_line(limit: usize, echo: Echo) -> io::Result<Zeroizing<
 
 /// As [`read_line`], but a line may be empty; `None` at the end of the input.
 pub(crate) async fn read_answer(limit: usize, echo: Echo) -> io::Result<Option<Zeroizing<String>>> {
-    let hidden = if echo == Echo::Off { Hidden::begin() } else { None };
+    let hidden = Hidden::begin(echo);
+    #[cfg(unix)]
+    let echo = if hidden.is_none() { Echo::On } else { echo };
     let (sender, receiver) = oneshot::channel();
     // A thread of its own: it may wait for ever, and ends with the program.
     std::thread::Builder::new().name("stdin".into()).spawn(move || {
@@ -34,14 +41,64 @@ pub(crate) async fn read_answer(limit: usize, echo: Echo) -> io::Result<Option<Z
 }
 
 #[cfg(not(windows))]
-fn read(limit: usize, _: Echo) -> io::Result<Option<Zeroizing<String>>> {
+fn read(limit: usize, echo: Echo) -> io::Result<Option<Zeroizing<String>>> {
+    #[cfg(unix)]
+    if echo == Echo::Careful {
+        return read_shown(limit);
+    }
+    let _ = echo;
     read_bytes(io::stdin().lock(), limit)
+}
+
+/// Shows by itself what is typed, on a terminal that does not.
+#[cfg(unix)]
+fn read_shown(limit: usize) -> io::Result<Option<Zeroizing<String>>> {
+    use std::io::{Read as _, Write as _};
+
+    use careful::{Line, Typed};
+    // Where the terminal would have shown it, whatever became of standard error.
+    let mut terminal = std::fs::File::options().write(true).open("/dev/tty").ok();
+    let mut show = |bytes: &[u8]| {
+        // One that is gone shows nothing.
+        let _ = match &mut terminal {
+            Some(terminal) => terminal.write_all(bytes),
+            None => io::stderr().write_all(bytes),
+        };
+    };
+    let (mut line, mut byte) = (Line::new(limit), Zeroizing::new([0]));
+    let mut stdin = io::stdin().lock();
+    loop {
+        match stdin.read(&mut *byte) {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        let [one] = *byte;
+        match line.typed(one) {
+            Typed::Show(bytes) => show(&bytes),
+            Typed::Line(bytes) => {
+                show(&bytes);
+                show(b"\n");
+                return text_of(&line.into_bytes(), limit).map(Some);
+            }
+            Typed::End => return Ok(None),
+        }
+    }
+}
+
+fn text_of(line: &[u8], limit: usize) -> io::Result<Zeroizing<String>> {
+    if line.len() > limit {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the line is too long"));
+    }
+    let text = std::str::from_utf8(line).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// A Windows console hides what is typed only while it is read.
 #[cfg(windows)]
 fn read(limit: usize, echo: Echo) -> io::Result<Option<Zeroizing<String>>> {
-    if echo == Echo::On || !is_terminal() {
+    if echo != Echo::Off || !is_terminal() {
         return read_bytes(io::stdin().lock(), limit);
     }
     let line = Zeroizing::new(rpassword::read_password()?);
@@ -69,8 +126,7 @@ fn read_bytes(mut from: impl io::Read, limit: usize) -> io::Result<Option<Zeroiz
     if line.last() == Some(&b'\r') {
         line.pop();
     }
-    let text = std::str::from_utf8(&line).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))?;
-    Ok(Some(Zeroizing::new(text.to_owned())))
+    text_of(&line, limit + 1).map(Some)
 }
 
 /// Whether a human types.
@@ -78,27 +134,37 @@ pub(crate) fn is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
-/// The terminal as it was before its echo was turned off.
-struct Hidden {
+/// The terminal as it was before its echo was turned off, which it is again when this is dropped. Begin it before the question: what is pasted at
+/// once is not seen either.
+pub(crate) struct Hidden {
     #[cfg(unix)]
     before: rustix::termios::Termios,
 }
 
 impl Hidden {
     #[cfg(unix)]
-    fn begin() -> Option<Self> {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    pub(crate) fn begin(echo: Echo) -> Option<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
+        if echo == Echo::On {
+            return None;
+        }
         let before = tcgetattr(io::stdin()).ok()?;
         let mut hidden = before.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
-        hidden.local_modes.insert(LocalModes::ECHONL);
+        if echo == Echo::Off {
+            hidden.local_modes.insert(LocalModes::ECHONL);
+        } else {
+            // Byte by byte; the line is edited and shown by `careful`.
+            hidden.local_modes.remove(LocalModes::ICANON | LocalModes::ECHONL);
+            (hidden.special_codes[SpecialCodeIndex::VMIN], hidden.special_codes[SpecialCodeIndex::VTIME]) = (1, 0);
+        }
         // What was pasted before this moment counts.
         tcsetattr(io::stdin(), OptionalActions::Now, &hidden).ok()?;
         Some(Self { before })
     }
 
     #[cfg(not(unix))]
-    fn begin() -> Option<Self> {
+    pub(crate) fn begin(_: Echo) -> Option<Self> {
         None
     }
 }

@@ -6,12 +6,16 @@ use clap::Parser as _;
 use countersign::{
     cli::{self, Cli},
     exit::Exit,
+    problem::Problem,
     ui::Ui,
 };
 
 fn main() -> ExitCode {
     let hardened = countersign_link::harden();
     let ui = Ui::detect();
+    if cli::is_holder(std::env::args_os()) {
+        return ended(cli::hold(), ui);
+    }
     let (cli, ui) = match Cli::try_parse() {
         Ok(cli) => {
             let ui = ui.for_program(cli.is_for_program());
@@ -21,8 +25,7 @@ fn main() -> ExitCode {
             // Help and version come as errors too, with the code 0. Nobody is left to tell when this can't be printed.
             if error.use_stderr() {
                 if cli::asks_for_json(std::env::args_os()) {
-                    ui.for_program(true).problem(&cli::misuse(&error));
-                    return Exit::BadConfig.code().into();
+                    return ui.for_program(true).fail(&cli::misuse(&error));
                 }
                 // What was typed in a wrong place may be a secret.
                 ui.raw(error.render().to_string().trim_end());
@@ -35,11 +38,13 @@ fn main() -> ExitCode {
     if let Err(error) = hardened {
         ui.say(&format!("warning: cannot protect this process's memory: {error}"));
     }
-    match cli::run(cli, ui) {
+    ended(cli::run(cli, ui), ui)
+}
+
+/// The exit code, told before if it is that of a problem.
+fn ended(result: Result<u8, Problem>, ui: Ui) -> ExitCode {
+    match result {
         Ok(code) => code.into(),
-        Err(problem) => {
-            ui.problem(&problem);
-            problem.exit.code().into()
-        }
+        Err(problem) => ui.fail(&problem),
     }
 }

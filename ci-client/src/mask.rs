@@ -7,7 +7,11 @@ use std::{
 };
 
 use countersign_core::request::CodeText;
-use tokio::{io::AsyncWriteExt as _, process::Command, time::timeout};
+use tokio::{
+    io::AsyncWriteExt as _,
+    process::Command,
+    time::{sleep, timeout},
+};
 
 use crate::{
     keys::{KEY_FILE_VARIABLE, KEY_VARIABLE},
@@ -21,14 +25,21 @@ const AGENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// That a code can't be masked is said once, and not tried again.
 static SAID: AtomicBool = AtomicBool::new(false);
 
-/// Tells the platform to keep codes out of its log. Returns once it knows, or once it was said that it can't be told.
+/// How long a line that masks a code is ahead of the code.
 ///
-/// Standard output belongs to whoever asked for the code; the platforms that take a line for it read both streams of a step.
+/// The line goes to standard error, since standard output belongs to whoever asked for the code. GitHub's runner reads the two pipes of a step in
+/// two threads (`ProcessInvoker`): what was written first to one of them is not always what it sees first. It takes a line within milliseconds.
+const AHEAD: Duration = Duration::from_secs(1);
+
+/// Tells the platform to keep codes out of its log. Returns once it knows, as far as one can tell, or once it was said that it can't be told.
 pub(crate) async fn mask(ui: Ui, codes: impl IntoIterator<Item = &CodeText>) {
     let Some(platform) = ui.platform else { return };
     match platform.dialect.masking() {
         // The platform takes the line out of the log. It is written whatever the form of everything else.
-        Masking::Line(command) => codes.into_iter().for_each(|code| ui.command(&format!("{command}{}", code.expose()))),
+        Masking::Line(command) => {
+            codes.into_iter().for_each(|code| ui.command(&format!("{command}{}", code.expose())));
+            sleep(AHEAD).await;
+        }
         Masking::BuildkiteAgent => {
             if SAID.load(Ordering::Relaxed) {
                 return;
@@ -103,6 +114,21 @@ mod tests {
         assert_eq!(tell("cat >> read; echo >> read", long).await, (Ok(()), "111111\n222222\n333333\n".into()));
         let (told, read) = tell("echo x >> read; exit 3", long).await;
         assert_eq!((told.unwrap_err().as_str(), read.as_str()), ("exit status: 3", "x\n"));
+    }
+
+    /// The pipes of a step have no common order: a code that comes at once could be seen before its mask.
+    #[tokio::test]
+    async fn a_mask_is_ahead_of_its_code() {
+        let github = crate::platform::Platform::detect(|name| (name == "GITHUB_ACTIONS").then(|| "true".into()));
+        let ui = Ui { terminal: false, color: false, json: false, platform: github };
+        let code: CodeText = serde_json::from_value("111111".into()).unwrap();
+        let began = std::time::Instant::now();
+        mask(ui, [&code]).await;
+        assert!(began.elapsed() >= AHEAD);
+        // Where no line masks anything, nothing is waited for.
+        let began = std::time::Instant::now();
+        mask(Ui { platform: None, ..ui }, [&code]).await;
+        assert!(began.elapsed() < AHEAD);
     }
 
     /// One that hangs is not waited for again with the next code.

@@ -172,6 +172,13 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_clock_is_told_by_its_side() {
+        let told = |difference| ask_failure(Failure::Clock { difference }).message;
+        assert!(told(-120).contains("the phone's clock is 120 seconds behind this machine's"), "{}", told(-120));
+        assert!(told(95).contains("the phone's clock is 95 seconds ahead of this machine's"), "{}", told(95));
+    }
+
+    #[test]
     fn failures_differ() {
         assert_eq!(ask_failure(Failure::PhoneBusy).exit, Exit::PhoneNotReached);
         assert_eq!(ask_failure(Failure::UnknownSeed).exit, Exit::Refused);

@@ -32,7 +32,10 @@ impl Ui {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let platform = Platform::of_this_process();
         // Some platforms give a job a terminal (Buildkite does); its log still keeps every turn of a spinner.
-        let terminal = io::stderr().is_terminal() && platform.is_none() && !is_ci(std::env::var_os("CI").as_deref());
+        let terminal = io::stderr().is_terminal()
+            && platform.is_none()
+            && !is_ci(std::env::var_os("CI").as_deref())
+            && !is_dumb(std::env::var_os("TERM").as_deref());
         Self { terminal, color: terminal && !is_set("NO_COLOR"), json: false, platform }
     }
 
@@ -60,13 +63,22 @@ impl Ui {
         }
     }
 
-    /// A problem and its hint.
-    pub fn problem(&self, problem: &Problem) {
+    /// The end of the program by this problem. The one place that makes a `failed` event, and what it gives is the exit code that the event
+    /// names: so the two can't differ.
+    #[must_use]
+    pub fn fail(&self, problem: &Problem) -> std::process::ExitCode {
+        let exit = problem.exit.code();
         if self.json {
             let hint = problem.hint.as_deref().map(Text);
-            self.write(&Event::Failed { exit: problem.exit.code(), kind: problem.exit, message: Text(&problem.message), hint });
-            return;
+            self.write(&Event::Failed { exit, kind: problem.exit, message: Text(&problem.message), hint });
+        } else {
+            self.problem(problem);
         }
+        exit.into()
+    }
+
+    /// A problem and its hint, which does not end the program; for a program two notes.
+    pub fn problem(&self, problem: &Problem) {
         self.say(&problem.message);
         if let Some(hint) = &problem.hint {
             self.hint(hint);
@@ -164,8 +176,10 @@ impl Ui {
             if let (Some(null), Some(own)) = (null, own)
                 && null.st_rdev == own.st_rdev
             {
-                return Err(Problem::config("standard output is closed or /dev/null: the result would be lost; nobody was asked")
-                    .hint("let standard output go where the result is wanted"));
+                return Err(Problem::config(
+                    "standard output is closed or /dev/null, where what this prints would be lost; nothing was done",
+                )
+                .hint("let it go where the code is wanted, as in `otp=$(countersign next npm)`; the log is on standard error"));
             }
         }
         Ok(())
@@ -189,6 +203,11 @@ impl Ui {
     pub(crate) fn print_json(&self, value: &serde_json::Value) -> Result<(), Problem> {
         self.print(&value.to_string())
     }
+}
+
+/// A terminal that knows no escape sequences; one without `TERM` says nothing of that.
+fn is_dumb(term: Option<&std::ffi::OsStr>) -> bool {
+    term.is_some_and(|term| term == "dumb")
 }
 
 /// In one piece, so that nothing of another process comes between a line and its end. It may hold a code that is to be masked.
@@ -226,6 +245,11 @@ mod tests {
         let line = event_line(&Event::Note { text: Text(text) });
         assert_eq!(line, "{\"event\":\"note\",\"text\":\"#\\u0023[stop-commands]x #\\u0023#vso[a]\"}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["text"], text);
+    }
+
+    #[test]
+    fn a_dumb_terminal_gets_neither_colours_nor_a_moving_line() {
+        assert!(is_dumb(Some("dumb".as_ref())) && !is_dumb(Some("xterm-256color".as_ref())) && !is_dumb(None));
     }
 
     #[test]

@@ -17,7 +17,16 @@ use crate::{
 };
 
 /// Without a terminal, the time left is said this often.
-const LINE_EVERY: Duration = Duration::from_secs(20);
+pub(crate) const LINE_EVERY: Duration = Duration::from_secs(20);
+
+/// A moving line, on a terminal.
+pub(crate) fn spinner(ui: Ui) -> Option<ProgressBar> {
+    ui.terminal.then(|| {
+        let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        spinner.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        spinner
+    })
+}
 
 /// [`Progress`] on standard error: a spinner on a terminal, else plain lines, or events for a program.
 #[derive(Debug)]
@@ -43,14 +52,9 @@ impl Waiting {
     /// For a request to this many phones.
     #[must_use]
     pub fn new(ui: Ui, phones: usize) -> Self {
-        let spinner = ui.terminal.then(|| {
-            let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            spinner.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            spinner
-        });
         Self {
             ui,
-            spinner,
+            spinner: spinner(ui),
             several: phones > 1,
             asked: false,
             numbers: BTreeMap::new(),

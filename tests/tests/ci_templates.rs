@@ -253,7 +253,7 @@ fn inputs_are_data() {
         let ended = run(&inputs);
         assert_eq!(ended.code(), 0, "{ended:?}");
         let args = fs::read_to_string(programs.path().join("args")).unwrap();
-        let expected = "<exec>\n<npm>\n<--timeout=5m>\n<--codes=10>\n<--reason=--phone \"; touch pwned; #>\n\
+        let expected = "<exec>\n<npm>\n<--timeout=5m>\n<--config=countersign.toml>\n<--codes=10>\n<--reason=--phone \"; touch pwned; #>\n\
                         <--env=ONE>\n<--env=TWO>\n<--env=*>\n<--env=$(id)>\n<-->\n";
         assert!(args.starts_with(expected) && args.ends_with(&format!("c>\n<{evil}>\n")), "{args}");
         fs::remove_file(programs.path().join("args")).unwrap();

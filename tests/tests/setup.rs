@@ -130,7 +130,8 @@ fn by_options_alone() {
     assert_eq!(fs::read_to_string(laptop.folder().join(".gitignore")).unwrap(), "/countersign.key\n");
     assert!(ended.stderr.contains("COUNTERSIGN_KEY: ${{ secrets.COUNTERSIGN_KEY }}"), "{ended:?}");
     assert!(ended.stderr.contains("countersign exec npm -- "), "{ended:?}");
-    assert!(ended.stderr.contains("delete countersign.key once"), "{ended:?}");
+    // Said once, at the step that has to do with it.
+    assert!(ended.stderr.contains("delete countersign.key once") && ended.stderr.matches("delete").count() == 1, "{ended:?}");
 
     // Again, once the key file is gone: there is nothing to do but show the lines, and nobody needs to say yes.
     fs::remove_file(laptop.key_file()).unwrap();
@@ -170,6 +171,7 @@ fn a_human_leaves_it_and_goes_on_later() {
     let ended = running.end();
     assert_eq!(ended.code(), 130, "{ended:?}");
     assert!(ended.stderr.contains("starts with wss://") && ended.stderr.contains("relay ws://127.0.0.1:1: "), "{ended:?}");
+    assert!(!ended.stderr.contains("what was done stays"), "{ended:?}");
     assert_eq!(fs::read_dir(laptop.folder()).unwrap().count(), 0);
 
     // Pairs, then Ctrl-C at the next question.
@@ -186,11 +188,20 @@ fn a_human_leaves_it_and_goes_on_later() {
     // Goes on with the seed; nobody is asked for a relay again.
     let mut running = laptop.at_a_terminal(&[]);
     running.wait_for("paired already: pixel");
+    answer(&mut running, "a short name for the seed", URI);
+    let ended = running.end();
+    assert_eq!(ended.code(), 207, "{ended:?}");
+    assert!(ended.stderr.contains("that looks like a secret") && ended.stderr.contains("hint: it was not shown"), "{ended:?}");
+    holds_no_secret(&ended, &laptop);
+    let mut running = laptop.at_a_terminal(&[]);
     answer(&mut running, "a short name for the seed", "NPM");
     answer(&mut running, "a short name for the seed", "npm");
-    answer(&mut running, "which number? [1]", "2");
-    answer(&mut running, "go on? [y/N]", "y");
-    answer(&mut running, "paste the otpauth URI", URI);
+    // One who pastes the seed too early: nothing of it is seen, and nothing is done with it.
+    answer(&mut running, "What you type is not shown [y/N]", URI);
+    running.wait_for("that is an otpauth URI, which is asked for later");
+    answer(&mut running, "What you type is not shown [y/N]", "y");
+    // And a little too early, where it is as good as the number.
+    answer(&mut running, "is not shown [1]", URI);
     laptop.approve(&mut running);
     running.wait_for("where shall the key go?");
     running.wait_for("`glab variable set COUNTERSIGN_KEY --masked --raw`");
@@ -215,6 +226,18 @@ fn a_human_leaves_it_and_goes_on_later() {
     assert_eq!(laptop.recorded("glab", "args"), "variable\nset\nCOUNTERSIGN_KEY\n--masked\n--raw\n");
     assert_eq!(laptop.recorded("glab", "input"), key);
     assert!(!laptop.was_run("gh"));
+
+    // Without the key there is nothing to store, and to be asked for it is no success.
+    fs::remove_file(laptop.key_file()).unwrap();
+    let ended = laptop.piped(&["--yes", "--store", "gh", "--ci", "github"]).end();
+    assert_eq!(ended.code(), 207, "{ended:?}");
+    assert!(ended.stderr.contains("hint: leave out --store if the key is in your CI's secrets already; else name its file"), "{ended:?}");
+    assert!(!laptop.was_run("gh") && !ended.stderr.contains("goes on from there"), "{ended:?}");
+    // From the environment it is stored as well.
+    let mut command = laptop.command(&["--yes", "--store", "gh", "--ci", "github"]);
+    command.env("COUNTERSIGN_KEY", &key);
+    let ended = Running::start(command).end();
+    assert_eq!((ended.code(), laptop.recorded("gh", "input")), (0, key), "{ended:?}");
 }
 
 #[test]
@@ -246,7 +269,7 @@ fn a_seed_needs_the_key() {
     running.wait_for("the key is not on this machine");
     let ended = running.end();
     assert_eq!(ended.code(), 207, "{ended:?}");
-    assert!(ended.stderr.contains("name the file with --key-file"), "{ended:?}");
+    assert!(ended.stderr.contains("name its file with --key-file"), "{ended:?}");
     // A new project on a machine that has a key for another one in its environment.
     let mut command = laptop.command(&["--config", "other.toml"]);
     command.env("COUNTERSIGN_KEY", fs::read_to_string(laptop.folder().join("elsewhere.key")).unwrap());

@@ -15,12 +15,8 @@ pub(super) fn look_up(name: &OsStr) -> Result<PathBuf, Problem> {
     for candidate in candidates(name) {
         match check(&candidate) {
             Ok(()) => {
-                return match missing_interpreter(&candidate) {
-                    Some(interpreter) => Err(Problem::new(
-                        Exit::NotFound,
-                        format!("cannot run {shown}: there is no {interpreter}, which its first line names"),
-                    )
-                    .hint("nobody was asked; install it, or correct the line after #! (it must not end like lines of Windows do)")),
+                return match fault(&candidate, name) {
+                    Some(problem) => Err(problem),
                     None => Ok(candidate),
                 };
             }
@@ -56,25 +52,64 @@ fn with_extensions(path: PathBuf) -> Vec<PathBuf> {
     vec![with("exe"), with("cmd"), with("bat"), path]
 }
 
-/// The interpreter of a script, as text, if it has one that is not there.
+/// Why the system would not run a file that may be executed: its interpreter is not there, or it is a script of which nobody knows who runs it. A
+/// shell would do so itself; we are none.
 #[cfg(unix)]
-fn missing_interpreter(path: &Path) -> Option<String> {
-    use std::{io::Read as _, os::unix::ffi::OsStrExt as _};
+fn fault(path: &Path, name: &OsStr) -> Option<Problem> {
+    use std::io::Read as _;
     /// What Linux reads of a file to find its interpreter, bytes.
     const HEAD: u64 = 256;
     let mut head = Vec::new();
     // A program may be executable and not readable.
     std::fs::File::open(path).ok()?.take(HEAD).read_to_end(&mut head).ok()?;
-    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
-    let interpreter = line.split(|byte| b" \t".contains(byte)).find(|word| !word.is_empty())?;
-    let interpreter = Path::new(OsStr::from_bytes(interpreter));
-    // A relative one is another matter: it depends on where the command runs.
-    let missing = interpreter.is_absolute() && std::fs::metadata(interpreter).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-    missing.then(|| format!("{:?}", interpreter.to_string_lossy()))
+    let Some(line) = head.strip_prefix(b"#!") else {
+        // Every format of programs has a zero in its head; a text has none.
+        return (!head.contains(&0)).then(|| {
+            let shown = name.display();
+            Problem::new(
+                Exit::NotExecutable,
+                format!("cannot run {shown}: a text that does not begin with #! and the interpreter to run it"),
+            )
+            .hint(format!("nobody was asked; add a first line like #!/bin/sh, or write sh {shown} after --"))
+        });
+    };
+    let line = line.split(|byte| *byte == b'\n').next()?;
+    let mut words = line.split(|byte| b" \t".contains(byte)).filter(|word| !word.is_empty());
+    let interpreter = words.next()?;
+    let missing =
+        if is_missing(interpreter) { Some(interpreter) } else { sought_by_env(interpreter, words).filter(|name| !is_in_path(name)) };
+    missing.map(|interpreter| {
+        let (shown, interpreter) = (name.display(), String::from_utf8_lossy(interpreter));
+        Problem::new(Exit::NotFound, format!("cannot run {shown}: there is no {interpreter:?}, which its first line names"))
+            .hint("nobody was asked; install it, or correct the line after #! (it must not end like lines of Windows do)")
+    })
+}
+
+/// A relative one is another matter: it depends on where the command runs.
+#[cfg(unix)]
+fn is_missing(interpreter: &[u8]) -> bool {
+    use std::os::unix::ffi::OsStrExt as _;
+    let path = Path::new(OsStr::from_bytes(interpreter));
+    path.is_absolute() && std::fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// What `#!/usr/bin/env NAME` looks for, or `env -S NAME ...`. Its other options and variables are left to it.
+#[cfg(unix)]
+fn sought_by_env<'a>(interpreter: &[u8], mut words: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+    let name = interpreter.ends_with(b"/env").then(|| words.next())??;
+    let name = if name == b"-S" { words.next()? } else { name };
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-+\r".contains(byte);
+    (!name.starts_with(b"-") && name.iter().all(is_plain)).then_some(name)
+}
+
+#[cfg(unix)]
+fn is_in_path(name: &[u8]) -> bool {
+    use std::os::unix::ffi::OsStrExt as _;
+    candidates(OsStr::from_bytes(name)).iter().any(|candidate| check(candidate).is_ok())
 }
 
 #[cfg(not(unix))]
-fn missing_interpreter(_: &Path) -> Option<String> {
+fn fault(_: &Path, _: &OsStr) -> Option<Problem> {
     None
 }
 
@@ -107,13 +142,33 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
             look_up(path.as_os_str())
         };
-        for fine in ["#!/bin/sh\ntrue\n", "#! /usr/bin/env -S sh -e\n", "#!sh\n", "#!", "true\n", ""] {
+        for fine in [
+            "#!/bin/sh\ntrue\n",
+            "#! /usr/bin/env -S sh -e\n",
+            "#!/usr/bin/env sh\n",
+            "#!/usr/bin/env -i sh\n",
+            "#!/usr/bin/env A=b sh\n",
+            "#!sh\n",
+            "#!",
+            "\u{7f}ELF\0",
+        ] {
             assert_eq!(with(fine), Ok(path.clone()), "{fine}");
         }
-        for (text, shown) in [("#!/no/such/shell -e\n", "\"/no/such/shell\""), ("#!/bin/sh\r\ntrue\r\n", "\"/bin/sh\\r\"")] {
+        for (text, shown) in [
+            ("#!/no/such/shell -e\n", "\"/no/such/shell\""),
+            ("#!/bin/sh\r\ntrue\r\n", "\"/bin/sh\\r\""),
+            ("#!/usr/bin/env no-such-shell\n", "\"no-such-shell\""),
+            ("#!/usr/bin/env -S no-such-shell -e\n", "\"no-such-shell\""),
+            ("#!/usr/bin/env sh\r\n", "\"sh\\r\""),
+        ] {
             let problem = with(text).unwrap_err();
             assert_eq!(problem.exit, Exit::NotFound);
             assert!(problem.message.ends_with(&format!("there is no {shown}, which its first line names")), "{}", problem.message);
+        }
+        for text in ["true\n", "", "# no #!/bin/sh\n"] {
+            let problem = with(text).unwrap_err();
+            assert_eq!(problem.exit, Exit::NotExecutable);
+            assert!(problem.hint.unwrap().starts_with("nobody was asked; add a first line like #!/bin/sh"), "{text}");
         }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) trait Release {
     /// Tells the human what to do.
     fn hint(&mut self, text: &str);
     /// Tells why there is no other attempt.
-    fn problem(&mut self, problem: &Problem);
+    fn not_again(&mut self, problem: &Problem);
 }
 
 /// Runs the command with `code`, and again with codes of new steps while its code is refused: [`MAX_REPEATS`] times within what was approved,
@@ -73,7 +73,7 @@ pub(crate) async fn run(release: &mut impl Release, code: CodeText, retry: bool,
                 }
                 Ok(None) => then = Then::AskAgain,
                 Err(problem) => {
-                    release.problem(&problem);
+                    release.not_again(&problem);
                     return Ok(ran);
                 }
             }
@@ -87,7 +87,7 @@ pub(crate) async fn run(release: &mut impl Release, code: CodeText, retry: bool,
         match release.ask_again().await {
             Ok(next) => code = next,
             Err(problem) => {
-                release.problem(&problem);
+                release.not_again(&problem);
                 return Ok(ran);
             }
         }
@@ -154,7 +154,7 @@ mod tests {
 
         fn hint(&mut self, _: &str) {}
 
-        fn problem(&mut self, problem: &Problem) {
+        fn not_again(&mut self, problem: &Problem) {
             self.said.push(problem.message.clone());
         }
     }

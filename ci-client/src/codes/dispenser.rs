@@ -47,6 +47,12 @@ impl Dispenser {
         }
     }
 
+    /// How long until a code with this much life that was not handed out before can be had.
+    pub(crate) fn opens_in(&self, min_life: Duration) -> Duration {
+        let min_life = u64::try_from(min_life.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(self.pool().opens_in(self.clock.now().mono, min_life))
+    }
+
     /// The longest life that can be wanted of a code.
     pub(crate) fn longest_life(&self) -> Duration {
         Duration::from_millis(self.pool().longest_life())

@@ -9,12 +9,14 @@ use tokio::{
     time::timeout,
 };
 
+pub(crate) use super::wire::Status;
 use super::{
     dispenser::Dispenser,
     local::{self, Listener},
     place::Place,
+    pool::Spent,
     token::Token,
-    wire::{self, Answer, Ask, Status, Want},
+    wire::{self, Answer, Ask, Want},
 };
 use crate::{exit::Exit, problem::Problem};
 
@@ -77,7 +79,7 @@ impl Endpoint {
                 accepted = self.listener.accept(), if takers.len() < MAX_TAKERS => {
                     // Mostly too many open files: those who are here will go.
                     let Ok(stream) = accepted else { tokio::time::sleep(Duration::from_millis(100)).await; continue };
-                    takers.spawn(attend(stream, dispenser.clone(), self.token.clone(), self.seed.clone()));
+                    takers.spawn(attend(stream, dispenser.clone(), self.token.clone(), self.seed.clone(), self.ends_when_spent));
                 }
                 Some(ended) = takers.join_next() => match ended {
                     Ok(Some(Want::Close)) => return,
@@ -94,7 +96,13 @@ impl Endpoint {
 }
 
 /// Serves one taker; what it wanted, if it got an answer.
-async fn attend(mut stream: impl AsyncRead + AsyncWrite + Unpin, dispenser: Dispenser, token: Token, seed: String) -> Option<Want> {
+async fn attend(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    dispenser: Dispenser,
+    token: Token,
+    seed: String,
+    ends_when_spent: bool,
+) -> Option<Want> {
     let line = timeout(PATIENCE, wire::read_line(&mut stream)).await.ok()??;
     let ask = wire::parse_ask(&line);
     drop(line);
@@ -109,6 +117,10 @@ async fn attend(mut stream: impl AsyncRead + AsyncWrite + Unpin, dispenser: Disp
                 // It has no more to say: it has gone away, and no code is spent on it.
                 _ = stream.read(&mut rest) => return None,
             };
+            // It is about to end. Who comes a moment later finds nobody, and whoever asks is to hear the same at either moment.
+            if ends_when_spent && matches!(answer, Answer::Spent(spent) if spent == Spent::HandedOut || dispenser.is_spent()) {
+                return None;
+            }
             (Some(ask.want), answer)
         }
     };
@@ -137,10 +149,15 @@ async fn answer(want: Want, dispenser: &Dispenser) -> Answer {
             pid: std::process::id(),
             left: dispenser.left(),
             handed: dispenser.handed(),
-            ends_in: u64::try_from(dispenser.ends_in().as_millis()).unwrap_or(u64::MAX),
+            opens_in: millis(dispenser.opens_in(Duration::ZERO)),
+            ends_in: millis(dispenser.ends_in()),
         }),
         Want::Close => Answer::Closing,
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The taking end.
@@ -171,7 +188,7 @@ impl Taker {
 
     /// A code with this much life left; waits for it. Dropped while it waits, it has taken none.
     pub(crate) async fn code(&self, seed: &str, min_life: Duration, fresh: bool) -> Result<CodeText, Problem> {
-        let min_life = u64::try_from(min_life.as_millis()).unwrap_or(u64::MAX);
+        let min_life = millis(min_life);
         // It may wait for its last step, and no longer.
         let ends_in = Duration::from_millis(self.status(seed).await?.ends_in);
         match self.ask(seed, Want::Code { min_life, fresh }, ends_in.saturating_add(PATIENCE)).await? {
@@ -215,13 +232,22 @@ impl Taker {
                 )
                 .hint("kill it (its command line ends with `countersign hold`, or is the `countersign exec` around this), then ask again");
             }
-            Problem::new(Exit::Spent, format!("the process that had the codes is not there any more ({error})"))
-                .hint("`countersign exec`, or the holder that `countersign approve` left, has ended: ask again")
+            match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                    gone()
+                }
+                _ => Problem::new(Exit::Spent, format!("the process that has the codes can't be reached ({error})"))
+                    .hint("see that the command may reach its socket, then ask again"),
+            }
         })?;
-        line.and_then(|line| wire::parse_answer(&line)).ok_or_else(|| {
-            Problem::new(Exit::Spent, "the process that had the codes ended before it gave one").hint("its time may be over: ask again")
-        })
+        line.and_then(|line| wire::parse_answer(&line)).ok_or_else(gone)
     }
+}
+
+/// Before it was asked, or instead of an answer: which of them is a matter of moments.
+fn gone() -> Problem {
+    Problem::new(Exit::Spent, "no code is left: the process that had them ended, with the last one or when their time was over")
+        .hint("it was `countersign exec`, or the holder that `countersign approve` left: ask again, for more --codes or a longer --for")
 }
 
 fn unexpected(answer: &Answer, seed: &str) -> Problem {
@@ -317,6 +343,22 @@ mod tests {
             assert_eq!(taker.status("npm").await.unwrap().left, 1);
         });
         assert_eq!(dispenser.handed(), 0);
+    }
+
+    /// The one who comes while a holder ends, and the one who comes after it.
+    #[test]
+    fn who_comes_too_late_hears_the_same_at_any_moment() {
+        block_on(async {
+            let mut endpoint = Endpoint::at(Place::fresh().unwrap(), "npm", true).unwrap();
+            let taker = endpoint.taker();
+            let dispenser = dispenser(2, 1);
+            let take = || taker.code("npm", Duration::ZERO, true);
+            let ((one, two), ()) = tokio::join!(async { tokio::join!(take(), take()) }, endpoint.serve(&dispenser));
+            let during = one.and(two).unwrap_err();
+            drop(endpoint);
+            let after = take().await.unwrap_err();
+            assert_eq!((during.exit, during.message.as_str(), &during), (Exit::Spent, gone().message.as_str(), &after));
+        });
     }
 
     #[test]

@@ -1,6 +1,15 @@
 //! The same codes for what can only fetch a URL: `http://127.0.0.1:PORT/TOKEN`. Only a code has status 200, and nothing else has a body.
 
-use std::{convert::Infallible, io, net::Ipv4Addr, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use http_body_util::Full;
 use hyper::{
@@ -43,6 +52,8 @@ pub(crate) struct HttpEndpoint {
     min_life: Duration,
     /// Where it is said that somebody got no code.
     ui: Ui,
+    /// How often nobody was given one because none was left: a loop that asks for ever does not fill the log.
+    gone: Arc<AtomicU32>,
 }
 
 impl HttpEndpoint {
@@ -52,7 +63,7 @@ impl HttpEndpoint {
         let bound = async {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
             let host = listener.local_addr()?.to_string();
-            io::Result::Ok(Self { listener, host, token: Token::make(), min_life, ui })
+            io::Result::Ok(Self { listener, host, token: Token::make(), min_life, ui, gone: Arc::default() })
         };
         bound.await.map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => Problem::new(Exit::InUse, format!("port {port} is taken by another process; nobody was asked"))
@@ -68,6 +79,14 @@ impl HttpEndpoint {
         format!("http://{}/{}", self.host, self.token.expose())
     }
 
+    /// Tells how many more got a 410 than the first, which was told at once.
+    pub(crate) fn tell_the_rest(&self) {
+        let more = self.gone.load(Ordering::Relaxed).saturating_sub(1);
+        if more > 0 {
+            self.ui.say(&format!("{more} more {} no code (410)", if more == 1 { "GET got" } else { "GETs got" }));
+        }
+    }
+
     /// Answers for ever.
     pub(crate) async fn serve(&self, dispenser: &Dispenser) {
         let mut connections = JoinSet::new();
@@ -76,8 +95,15 @@ impl HttpEndpoint {
                 accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => {
                     // Mostly too many open files: those who are here will go.
                     let Ok((stream, _)) = accepted else { sleep(Duration::from_millis(100)).await; continue };
-                    let (host, token) = (self.host.clone(), self.token.clone());
-                    connections.spawn(attend(stream, host, token, dispenser.clone(), self.min_life, self.ui));
+                    let service = Service {
+                        host: self.host.clone(),
+                        token: self.token.clone(),
+                        dispenser: dispenser.clone(),
+                        min_life: self.min_life,
+                        ui: self.ui,
+                        gone: Arc::clone(&self.gone),
+                    };
+                    connections.spawn(attend(stream, service));
                 }
                 Some(_) = connections.join_next() => {}
             }
@@ -85,8 +111,18 @@ impl HttpEndpoint {
     }
 }
 
-async fn attend(stream: TcpStream, host: String, token: Token, dispenser: Dispenser, min_life: Duration, ui: Ui) {
-    let service = service_fn(|request| answer(request, &host, &token, &dispenser, min_life, ui));
+/// What a connection needs to be answered.
+struct Service {
+    host: String,
+    token: Token,
+    dispenser: Dispenser,
+    min_life: Duration,
+    ui: Ui,
+    gone: Arc<AtomicU32>,
+}
+
+async fn attend(stream: TcpStream, service: Service) {
+    let service = service_fn(|request| answer(request, &service));
     let mut builder = http1::Builder::new();
     builder
         .keep_alive(false)
@@ -98,16 +134,15 @@ async fn attend(stream: TcpStream, host: String, token: Token, dispenser: Dispen
     let _ = timeout(MAX_WAIT + PATIENCE, builder.serve_connection(TokioIo::new(stream), service)).await;
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    host: &str,
-    token: &Token,
-    dispenser: &Dispenser,
-    min_life: Duration,
-    ui: Ui,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+/// Whether a `Host` names us: `127.0.0.1:PORT`. That of port 80 comes without it.
+fn is_own(named: &[u8], host: &str) -> bool {
+    named == host.as_bytes() || host.strip_suffix(":80").is_some_and(|bare| named == bare.as_bytes())
+}
+
+async fn answer(request: Request<Incoming>, service: &Service) -> Result<Response<Full<Bytes>>, Infallible> {
+    let Service { host, token, dispenser, min_life, ui, gone } = service;
     let mut hosts = request.headers().get_all(HOST).iter();
-    let is_host = hosts.next().is_some_and(|named| named.as_bytes() == host.as_bytes()) && hosts.next().is_none();
+    let is_host = hosts.next().is_some_and(|named| is_own(named.as_bytes(), host)) && hosts.next().is_none();
     let path = request.uri().path().strip_prefix('/').unwrap_or_default();
     Ok(if !is_host {
         empty(StatusCode::MISDIRECTED_REQUEST)
@@ -119,7 +154,7 @@ async fn answer(
         // Whoever goes away before it has come can't be told from one who waits.
         empty(StatusCode::PAYLOAD_TOO_LARGE)
     } else {
-        match timeout(MAX_WAIT, dispenser.take_fresh(min_life)).await {
+        match timeout(MAX_WAIT, dispenser.take_fresh(*min_life)).await {
             Ok(Ok(code)) => {
                 // The code is what was asked for.
                 let body = Bytes::from_owner(Zeroizing::new(format!("{}\n", code.expose()).into_bytes()));
@@ -128,7 +163,9 @@ async fn answer(
                 with(response, CONTENT_TYPE, "text/plain; charset=utf-8")
             }
             Ok(Err(spent)) => {
-                ui.say(&format!("a GET got no code (410): {spent}"));
+                if gone.fetch_add(1, Ordering::Relaxed) == 0 {
+                    ui.say(&format!("a GET got no code (410): {spent}"));
+                }
                 empty(StatusCode::GONE)
             }
             Err(_) => {
@@ -214,11 +251,28 @@ mod tests {
             ] {
                 assert_eq!(status_and_body(&send(host, &request).await), (status, ""), "{request}");
             }
+            // What is no request at all, or too much of one, hyper answers itself.
+            let many = format!("GET /{path} HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(MAX_HEADERS + 1));
+            for (request, status) in [("nonsense\r\n\r\n", "400"), (&many, "431")] {
+                let answer = send(host, request).await;
+                assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.ends_with("\r\n\r\n"), "{answer}");
+            }
             assert_eq!(dispenser.handed(), 0);
             assert_eq!(status_and_body(&send(host, &get(host, path)).await), ("200", "000000\n"));
             assert_eq!(status_and_body(&send(host, &get(host, path)).await), ("200", "000001\n"));
             assert_eq!(status_and_body(&send(host, &get(host, path)).await), ("410", ""));
         });
+    }
+
+    /// Browsers and curl leave out the port that is the usual one.
+    #[test]
+    fn port_80_goes_without_saying() {
+        assert!(is_own(b"127.0.0.1", "127.0.0.1:80") && is_own(b"127.0.0.1:80", "127.0.0.1:80"));
+        for (named, host) in
+            [("127.0.0.1", "127.0.0.1:8080"), ("127.0.0.1:8080", "127.0.0.1:80"), ("localhost", "127.0.0.1:80"), ("", "127.0.0.1:80")]
+        {
+            assert!(!is_own(named.as_bytes(), host), "{named} {host}");
+        }
     }
 
     #[test]

@@ -176,6 +176,11 @@ impl Pool {
         self.left(now) == 0 && !matches!(self.reuse, Some(Kept(Some(_))))
     }
 
+    /// How long until a code with this life that was not handed out before can be had; nothing if there is none.
+    pub(crate) fn opens_in(&self, now: u64, min_life: u64) -> u64 {
+        self.slots.iter().find(|slot| slot.lives(now, min_life)).map_or(0, |slot| slot.opens.saturating_sub(now))
+    }
+
     /// When the first step begins.
     pub(crate) fn opens(&self) -> u64 {
         self.slots.front().map_or(0, |slot| slot.opens)
@@ -215,10 +220,12 @@ mod tests {
     #[test]
     fn each_step_serves_once() {
         let mut pool = pool(3, 3, false);
+        assert_eq!(pool.opens_in(100_000, 8_000), 0);
         assert_eq!(pool.next(100_000, 8_000), code("0"));
-        assert_eq!(pool.next(100_000, 8_000), Next::Wait(20_000));
+        assert_eq!((pool.opens_in(100_000, 8_000), pool.next(100_000, 8_000)), (20_000, Next::Wait(20_000)));
         assert_eq!(pool.next(120_000, 8_000), code("1"));
         assert_eq!(pool.next(150_000, 8_000), code("2"));
+        assert_eq!(pool.opens_in(150_000, 8_000), 0);
         assert_eq!(pool.next(150_000, 8_000), Next::Spent(Spent::HandedOut));
         assert_eq!(pool.handed(), 3);
     }

@@ -66,6 +66,8 @@ pub(crate) struct Status {
     pub(crate) left: u8,
     /// How often a code was handed out.
     pub(crate) handed: u8,
+    /// Milliseconds until the next code can be had.
+    pub(crate) opens_in: u64,
     /// Milliseconds until its end.
     pub(crate) ends_in: u64,
 }
@@ -164,7 +166,7 @@ mod tests {
         assert_eq!(parse_answer(&line), Some(Answer::Code(code())));
         for answer in [
             Answer::Spent(Spent::Over),
-            Answer::Status(Status { pid: 1, left: 2, handed: 1, ends_in: 3 }),
+            Answer::Status(Status { pid: 1, left: 2, handed: 1, opens_in: 0, ends_in: 3 }),
             Answer::Closing,
             Answer::Refused,
             Answer::OtherSeed("x".repeat(64)),

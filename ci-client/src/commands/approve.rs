@@ -34,7 +34,7 @@ pub(crate) struct ApproveArgs {
 }
 
 pub(crate) async fn run(args: ApproveArgs, ui: Ui) -> Result<u8, Problem> {
-    let batch = args.batch.batch(&args.request.seed()?)?;
+    let batch = args.batch.batch(&args.request.seed(ui)?)?;
     let prepared = args.request.prepare(ui)?;
     let reuse = prepared.seed.target.reuse;
     let key = Key::new(&args.request.config_path(), args.request.name());
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: ApproveArgs, ui: Ui) -> Result<u8, Problem> {
     let clock = Clock::start();
     let now = clock.now().mono;
     let mut pool = batch.pool(&mut answer, reuse, now, ui);
-    let (left, ends) = (pool.left(now), pool.ends().saturating_sub(now));
+    let (left, opens, ends) = (pool.left(now), pool.opens().saturating_sub(now), pool.ends().saturating_sub(now));
     match holder.hand_over(pool, reuse, now, signals.interrupted()).await {
         Ok(pid) => {
             // What becomes of the codes is not known here, and the phone must not be kept busy until it is.
@@ -65,6 +65,10 @@ pub(crate) async fn run(args: ApproveArgs, ui: Ui) -> Result<u8, Problem> {
             let codes = if left == 1 { "1 code".to_owned() } else { format!("{left} codes") };
             let time = Left(std::time::Duration::from_millis(ends));
             ui.say(&format!("the holder (process {pid}) has {codes} of {} for {time}", args.request.name()));
+            if opens > 1000 {
+                // Those before belong to an earlier approval.
+                ui.say(&format!("the first of them can be used in {}", Left(std::time::Duration::from_millis(opens))));
+            }
             ui.hint("`countersign code` and `countersign exec` use it; `countersign close` ends it");
             Ok(0)
         }

@@ -7,11 +7,11 @@ use countersign_core::request::{CodeText, MAX_CODES, Outcome, StepCode};
 
 use super::{
     batch::Batch,
-    held::held,
+    held::{HELD_LIFE, Wanted, held, take_held},
     listen,
-    request::{RequestArgs, mask, mask_all, tell_the_wait, wait_until_open},
+    request::{RequestArgs, mask, mask_all, wait_until_open},
 };
-use crate::{codes::endpoint::Taker, config::Seed, event::Event, exit::Exit, problem::Problem, signals::Signals, ui::Ui};
+use crate::{codes::endpoint::Taker, event::Event, exit::Exit, problem::Problem, signals::Signals, ui::Ui};
 
 /// Asks for one or more codes and prints them, one a line, each as soon as it is valid
 ///
@@ -38,13 +38,14 @@ pub(crate) struct CodeArgs {
 
 pub(crate) async fn run(args: CodeArgs, ui: Ui) -> Result<u8, Problem> {
     if !args.fresh {
-        let seed = args.request.seed()?;
-        if let Some(taker) = held(&args.request.config_path(), args.request.name(), ui).await {
+        let seed = args.request.seed(ui)?;
+        let wanted = Wanted { codes: args.codes.unwrap_or(1), life: seed.target.min_life().max(HELD_LIFE) };
+        if let Some(taker) = held(&args.request.config_path(), args.request.name(), wanted, ui).await {
             ui.check_stdout()?;
-            match from_holder(&args, &seed, &taker, ui).await {
-                // It came to its end in between.
-                Err(problem) if problem.exit == Exit::Spent && !args.no_ask => ui.say(&format!("{problem}; asking")),
-                other => return other,
+            match from_holder(args.request.name(), wanted, &taker, ui).await {
+                // It came to its end in between, and what was printed was asked for, and so is the rest.
+                Err(Short { printed: 0, problem }) if problem.exit == Exit::Spent && !args.no_ask => ui.say(&format!("{problem}; asking")),
+                other => return other.map_err(|short| short.problem),
             }
         }
         if args.no_ask {
@@ -64,8 +65,7 @@ pub(crate) async fn run(args: CodeArgs, ui: Ui) -> Result<u8, Problem> {
     let mut result = Ok(0);
     let mut late = None;
     for StepCode(step, code) in &codes {
-        tell_the_wait(&answer, *step, ui);
-        match wait_until_open(&mut answer, *step, Duration::ZERO, &mut signals).await {
+        match wait_until_open(&mut answer, *step, Duration::ZERO, (&seed, ui), &mut signals).await {
             Ok(()) => {}
             // Others of the batch may be good.
             Err(problem) if problem.exit == Exit::TimedOut => {
@@ -77,11 +77,10 @@ pub(crate) async fn run(args: CodeArgs, ui: Ui) -> Result<u8, Problem> {
                 break;
             }
         }
-        if let Err(problem) = print(ui, code) {
+        if let Err(problem) = print(ui, &seed, code) {
             result = Err(problem);
             break;
         }
-        ui.event(&Event::Used { seed: &seed, command: None, exit: None });
         outcome = Outcome::Used;
     }
     answer.report(outcome).await;
@@ -98,40 +97,36 @@ fn too_few(late: Problem, printed: bool) -> Problem {
 }
 
 /// Printing the code is what this command is for.
-fn print(ui: Ui, code: &CodeText) -> Result<(), Problem> {
+fn print(ui: Ui, seed: &str, code: &CodeText) -> Result<(), Problem> {
     ui.print(code.expose())
-        .map_err(|problem| problem.hint("this code is lost, it is not handed out again; see where standard output goes, then ask again"))
+        .map_err(|problem| problem.hint("this code is lost, it is not handed out again; see where standard output goes, then ask again"))?;
+    ui.event(&Event::Used { seed, command: None, exit: None });
+    Ok(())
 }
 
-/// [`Exit::Spent`] only as long as nothing has been printed.
-async fn from_holder(args: &CodeArgs, seed: &Seed, taker: &Taker, ui: Ui) -> Result<u8, Problem> {
-    let mut signals = listen()?;
-    let wanted = args.codes.unwrap_or(1);
-    for number in 0..wanted {
-        let code = match take(args, seed, taker, number > 0, &mut signals).await {
-            Err(problem) if number > 0 && problem.exit == Exit::Spent => {
-                // What was printed was asked for, and so was the rest.
-                ui.problem(&problem);
-                return Ok(Exit::Spent.code());
-            }
-            other => other?,
-        };
-        mask(ui, [&code]).await;
-        print(ui, &code)?;
+/// Fewer codes than were wanted.
+struct Short {
+    printed: u8,
+    problem: Problem,
+}
+
+async fn from_holder(seed: &str, wanted: Wanted, taker: &Taker, ui: Ui) -> Result<u8, Short> {
+    let mut signals = listen().map_err(|problem| Short { printed: 0, problem })?;
+    for printed in 0..wanted.codes {
+        one(seed, wanted.life, taker, printed > 0, ui, &mut signals).await.map_err(|problem| Short { printed, problem })?;
     }
     Ok(0)
 }
 
 /// `fresh`: no code that was handed out before.
-async fn take(args: &CodeArgs, seed: &Seed, taker: &Taker, fresh: bool, signals: &mut Signals) -> Result<CodeText, Problem> {
-    tokio::select! {
-        code = taker.code(args.request.name(), seed.target.min_life().max(HELD_LIFE), fresh) => code,
-        () = signals.interrupted() => Err(Problem::interrupted()),
-    }
+async fn one(seed: &str, life: Duration, taker: &Taker, fresh: bool, ui: Ui, signals: &mut Signals) -> Result<(), Problem> {
+    let code = tokio::select! {
+        code = take_held(taker, seed, life, fresh, ui) => code?,
+        () = signals.interrupted() => return Err(Problem::interrupted()),
+    };
+    mask(ui, [&code]).await;
+    print(ui, seed, &code)
 }
-
-/// A code from a holder has as much life left as one that comes from a phone.
-pub(super) const HELD_LIFE: Duration = Duration::from_secs(8);
 
 #[cfg(test)]
 mod tests {

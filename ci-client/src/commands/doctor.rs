@@ -14,7 +14,6 @@ use super::listen;
 use crate::{
     ask::{Note, Phone, Progress, ask},
     cli::{ConfigArg, KeyArg},
-    config::Config,
     driver::chain,
     duration::Timeout,
     exit::Exit,
@@ -94,7 +93,7 @@ pub(crate) async fn run(args: DoctorArgs, ui: Ui) -> Result<u8, Problem> {
 async fn examine(args: DoctorArgs, ui: Ui) -> Result<u8, Problem> {
     let mut report = Report { ui, first: None, checks: Vec::new() };
     let path = args.config.path();
-    let config = match Config::load(&path) {
+    let config = match args.config.load(ui) {
         Ok(config) => config,
         Err(problem) => {
             report.problem(&problem)?;

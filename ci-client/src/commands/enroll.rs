@@ -20,7 +20,7 @@ use crate::{
     config::{self, Config, is_seed_name},
     duration::Timeout,
     files,
-    input::{self, Echo, read_line},
+    input::{self, Echo, Hidden, read_line},
     keys, picture,
     platform::hints_of_this_process,
     problem::Problem,
@@ -76,8 +76,13 @@ fn seed_name(text: &str) -> Result<String, String> {
 }
 
 pub(crate) async fn run(args: EnrollArgs, ui: Ui) -> Result<u8, Problem> {
+    run_with(args, None, ui).await
+}
+
+/// The same; `given` is the otpauth URI, if it is here already.
+pub(crate) async fn run_with(args: EnrollArgs, given: Option<Zeroizing<String>>, ui: Ui) -> Result<u8, Problem> {
     let path = args.config.path();
-    let config = Config::load(&path)?;
+    let config = args.config.load(ui)?;
     if config.seeds.contains_key(&args.seed) && !args.replace {
         return Err(Problem::config(format!("there is a seed {} already", args.seed)).hint("choose another name, or --replace it"));
     }
@@ -90,13 +95,14 @@ pub(crate) async fn run(args: EnrollArgs, ui: Ui) -> Result<u8, Problem> {
         return Err(Problem::config(format!("which phone is to seal it? there are {}", names.join(", "))).hint("add --phone NAME"));
     }
     // There is exactly one.
-    let Some(phone) = phones.pop() else { return Err(Problem::config("no phone is paired")) };
+    let Some(phone) = phones.pop() else { return Err(Problem::config("no phone is paired").hint("`countersign pair` pairs one")) };
     let recipients = recipients(&config, &phone, args.recipients)?;
     let mut signals = listen()?;
-    let uri = match (&args.qr_image, args.uri_stdin) {
-        (Some(file), _) => Some(picture::read(file)?),
-        (None, true) => Some(read_uri(ui, &mut signals).await?),
-        (None, false) => None,
+    let uri = match (given, &args.qr_image, args.uri_stdin) {
+        (Some(uri), ..) => Some(uri),
+        (None, Some(file), _) => Some(picture::read(file)?),
+        (None, None, true) => Some(read_uri(ui, &mut signals).await?),
+        (None, None, false) => None,
     };
     if let Some(uri) = &uri {
         check_uri(uri, ui)?;
@@ -156,6 +162,7 @@ fn recipients(config: &Config, phone: &Phone, further: Vec<Recipient>) -> Result
 }
 
 async fn read_uri(ui: Ui, signals: &mut Signals) -> Result<Zeroizing<String>, Problem> {
+    let _hidden = Hidden::begin(Echo::Off);
     if input::is_terminal() {
         ui.say("paste the otpauth URI and press Enter; it is not shown");
     }

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use super::{
     batch::{Batch, BatchArgs},
-    held::held,
+    held::{HELD_LIFE, Wanted, held, take_held},
     listen,
-    request::{Prepared, RequestArgs, mask, mask_all, take, tell_the_wait, wait_until_open},
+    request::{Prepared, RequestArgs, mask, mask_all, take, wait_until_open},
 };
 use crate::{
     artifact::Artifact,
@@ -77,12 +77,13 @@ pub(crate) struct ExecArgs {
 }
 
 pub(crate) async fn run(args: ExecArgs, ui: Ui) -> Result<u8, Problem> {
-    let seed = args.request.seed()?;
+    let seed = args.request.seed(ui)?;
     let batch = args.batch.batch(&seed)?;
     let retry = seed.target.retry && !args.no_retry;
     let mut running = Running::new(&args, batch, seed, ui)?;
     if !args.fresh
-        && let Some(taker) = held(&args.request.config_path(), args.request.name(), ui).await
+        && let Some(taker) =
+            held(&args.request.config_path(), args.request.name(), Wanted { codes: batch.limit, life: HELD_LIFE }, ui).await
     {
         running.child.set_others(taker.variables());
         running.source = Some(Source::Held(taker));
@@ -206,9 +207,6 @@ impl<'a> Running<'a> {
 
     /// The first code of an approval, whenever it is valid.
     async fn first_code(&mut self) -> Result<CodeText, Problem> {
-        if let Some(Source::Asked { answer, first: Some(step), .. }) = &self.source {
-            tell_the_wait(answer, *step, self.ui);
-        }
         // The wait may be long, so what is published is read at its end: but before the step opens, since then the code has no time for that.
         let before = self.artifact.as_ref().map_or(Duration::ZERO, |(_, took)| *took + SPARE);
         self.wait_for_the_first(before).await?;
@@ -222,7 +220,7 @@ impl<'a> Running<'a> {
         let Some(Source::Asked { answer, first, .. }) = &mut self.source else { return Ok(()) };
         // The core lets no approval of a code pass without one.
         let Some(step) = *first else { return Err(Problem::new(Exit::Protocol, "the answer holds no code")) };
-        wait_until_open(answer, step, before, &mut self.signals).await
+        wait_until_open(answer, step, before, (self.request.name(), self.ui), &mut self.signals).await
     }
 
     /// A code that lives for as long as the target wants, or else for as long as it can; if it is to be `fresh` it was not handed out before, and
@@ -248,11 +246,11 @@ impl<'a> Running<'a> {
             Some(Source::Asked { answer, dispenser, .. }) => {
                 // What is longer than a step means: at its beginning.
                 let min_life = min_life.min(dispenser.longest_life());
-                take(dispenser, min_life, fresh, answer, &mut self.signals).await
+                take(dispenser, min_life, fresh, (self.request.name(), self.ui), answer, &mut self.signals).await
             }
             Some(Source::Held(taker)) => {
                 let code = tokio::select! {
-                    code = taker.code(self.request.name(), min_life.max(super::code::HELD_LIFE), fresh) => code?,
+                    code = take_held(taker, self.request.name(), min_life.max(HELD_LIFE), fresh, self.ui) => code?,
                     () = self.signals.interrupted() => return Err(Problem::interrupted()),
                 };
                 mask(self.ui, [&code]).await;
@@ -343,7 +341,11 @@ impl Release for Running<'_> {
         self.ui.hint(text);
     }
 
-    fn problem(&mut self, problem: &Problem) {
+    fn not_again(&mut self, problem: &Problem) {
+        if self.ui.json {
+            let hint = problem.hint.as_deref().map(Text);
+            return self.ui.event(&Event::NotAgain { kind: problem.exit, message: Text(&problem.message), hint });
+        }
         self.ui.problem(problem);
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::{cli::ConfigArg, config::Config, problem::Problem, ui::Ui};
+use crate::{cli::ConfigArg, problem::Problem, ui::Ui};
 
 /// Lists the sealed seeds of the configuration: name, target, label
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ pub(crate) struct PhonesArgs {
 }
 
 pub(crate) fn seeds(args: &SeedsArgs, ui: Ui) -> Result<u8, Problem> {
-    let config = Config::load(&args.config.path())?;
+    let config = args.config.load(ui)?;
     if ui.json {
         let rows = config
             .seeds
@@ -35,7 +35,7 @@ pub(crate) fn seeds(args: &SeedsArgs, ui: Ui) -> Result<u8, Problem> {
 }
 
 pub(crate) fn phones(args: &PhonesArgs, ui: Ui) -> Result<u8, Problem> {
-    let config = Config::load(&args.config.path())?;
+    let config = args.config.load(ui)?;
     if ui.json {
         let rows = config.phones.iter();
         let rows = rows.map(|it| json!({ "name": it.phone_name, "relay": it.relay.origin(), "recipient": it.recipient.as_str() }));

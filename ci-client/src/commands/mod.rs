@@ -10,7 +10,6 @@ pub(crate) mod doctor;
 pub(crate) mod enroll;
 pub(crate) mod exec;
 mod held;
-pub(crate) mod hold;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod next;
@@ -19,6 +18,7 @@ pub(crate) mod renew;
 mod request;
 pub(crate) mod serve;
 pub(crate) mod setup;
+mod step;
 pub(crate) mod targets;
 pub(crate) mod unpair;
 

@@ -3,7 +3,7 @@
 use clap::Args;
 use tokio::time::timeout;
 
-use super::listen;
+use super::{held::take_held, listen};
 use crate::{
     codes::endpoint::Taker,
     duration::{MinLife, Timeout},
@@ -36,7 +36,8 @@ pub(crate) async fn run(args: NextArgs, ui: Ui) -> Result<u8, Problem> {
     let taker = Taker::from_environment()?;
     ui.check_stdout()?;
     let mut signals = listen()?;
-    let taken = timeout(std::time::Duration::from_millis(args.timeout.as_millis()), taker.code(&args.seed, args.min_life.into(), true));
+    let taken =
+        timeout(std::time::Duration::from_millis(args.timeout.as_millis()), take_held(&taker, &args.seed, args.min_life.into(), true, ui));
     let code = tokio::select! {
         taken = taken => taken.map_err(|_| {
             Problem::new(Exit::TimedOut, "no code became valid in time; none was used up").hint("others wait too, perhaps: give a longer --timeout")

@@ -47,6 +47,16 @@ pub(crate) struct PairArgs {
 }
 
 pub(crate) async fn run(args: PairArgs, ui: Ui) -> Result<u8, Problem> {
+    let in_file = args.key_file.is_some();
+    run_within(args, ui).await?;
+    if in_file {
+        ui.hint(&format!("put it into your CI's secrets as {KEY_VARIABLE}, then delete the file or keep it safe"));
+    }
+    Ok(0)
+}
+
+/// The same as a part of something longer, which says what comes next.
+pub(crate) async fn run_within(args: PairArgs, ui: Ui) -> Result<(), Problem> {
     let path = args.config.path();
     // Before the phone is asked for anything: can the result be kept?
     files::check_writable(&path)?;
@@ -92,15 +102,12 @@ pub(crate) async fn run(args: PairArgs, ui: Ui) -> Result<u8, Problem> {
     }
     ui.say(&format!("paired with {phone}; its public part is in {}, which may be committed", path.display()));
     match &args.key_file {
-        Some(file) => {
-            ui.say(&format!("the key is in {}", file.display()));
-            ui.hint(&format!("put it into your CI's secrets as {KEY_VARIABLE}, then delete the file or keep it safe"));
-        }
+        Some(file) => ui.say(&format!("the key is in {}", file.display())),
         None => {
             ui.say(&format!("the key is on standard output, and nowhere else: put it into your CI's secrets as {KEY_VARIABLE}"));
         }
     }
-    Ok(0)
+    Ok(())
 }
 
 fn folder_name() -> String {

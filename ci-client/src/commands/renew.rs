@@ -11,7 +11,7 @@ use super::listen;
 use crate::{
     ask::{Phone, ask},
     cli::{ConfigArg, KeyArg},
-    config::{self, Config},
+    config,
     duration::Timeout,
     exit::Exit,
     files, keys,
@@ -42,7 +42,7 @@ pub(crate) struct RenewArgs {
 
 pub(crate) async fn run(args: RenewArgs, ui: Ui) -> Result<u8, Problem> {
     let path = args.config.path();
-    let config = Config::load(&path)?;
+    let config = args.config.load(ui)?;
     files::check_writable(&path)?;
     let keys = keys::load(args.key.key_file.as_deref())?;
     let phones = keys::phones(&config, keys, args.phone.as_deref())?;

@@ -9,14 +9,14 @@ use countersign_core::{
     text::{MAX_REASON, clean},
 };
 
-use super::{announce::Announcement, batch::Batch};
+use super::{announce::Announcement, batch::Batch, step::Wait};
 pub(super) use crate::mask::mask;
 use crate::{
     ask::{Answer, Phone, ask},
     cli::{ConfigArg, KeyArg},
     codes::Dispenser,
-    config::{Config, Seed},
-    duration::{Left, Timeout},
+    config::{Config, Seed, trust},
+    duration::Timeout,
     event::Event,
     exit::Exit,
     keys,
@@ -79,14 +79,22 @@ impl RequestArgs {
     }
 
     /// The seed, for those who need no phone.
-    pub(super) fn seed(&self) -> Result<Seed, Problem> {
-        Config::load(&self.config.path())?.seed(&self.seed).cloned()
+    pub(super) fn seed(&self, ui: Ui) -> Result<Seed, Problem> {
+        self.seed_of(&self.config.load(ui)?)
+    }
+
+    fn seed_of(&self, config: &Config) -> Result<Seed, Problem> {
+        let seed = config.seed(&self.seed)?;
+        if !self.config.is_named() {
+            trust::check(&self.config.path(), &seed.target)?;
+        }
+        Ok(seed.clone())
     }
 
     /// Reads and checks all that a request needs; may be called again for another one.
     pub(super) fn prepare(&self, ui: Ui) -> Result<Prepared, Problem> {
-        let config = Config::load(&self.config.path())?;
-        let seed = config.seed(&self.seed)?.clone();
+        let config = self.config.load(ui)?;
+        let seed = self.seed_of(&config)?;
         let keys = keys::load(self.key.key_file.as_deref())?;
         let phones = keys::phones(&config, keys, self.phone.as_deref())?;
         let notify = notify::targets(&self.notify, ui);
@@ -165,6 +173,7 @@ pub(super) async fn take(
     dispenser: &Dispenser,
     min_life: Duration,
     fresh: bool,
+    told: (&str, Ui),
     answer: &mut Answer,
     signals: &mut Signals,
 ) -> Result<CodeText, Problem> {
@@ -172,8 +181,9 @@ pub(super) async fn take(
         let taken = if fresh { dispenser.take_fresh(min_life).await } else { dispenser.take(min_life).await };
         taken.map_err(Problem::from)
     };
+    let wait = Wait { ui: told.1, seed: told.0, left: dispenser.opens_in(min_life), period: period(answer) };
     tokio::select! {
-        taken = taken => taken,
+        taken = wait.told(taken) => taken,
         () = signals.interrupted() => Err(Problem::interrupted()),
         () = answer.keep_alive() => Err(Problem::interrupted()),
     }
@@ -185,21 +195,24 @@ pub(super) async fn mask_all(ui: Ui, answer: &Answer) {
     mask(ui, codes.iter().map(|StepCode(_, code)| code)).await;
 }
 
-/// Tells for how long a code will be waited for, if that is worth a line.
-pub(super) fn tell_the_wait(answer: &Answer, step: u64, ui: Ui) {
-    let left = answer.opens_in(step);
-    if left > Duration::from_secs(1) {
-        ui.say(&format!("the code is of the next step of time: waiting {} for it to begin", Left(left)));
-    }
+fn period(answer: &Answer) -> Option<Duration> {
+    answer.approval().map(|approval| Duration::from_secs(approval.period))
 }
 
-/// Waits until the code of `step` is valid, or until `before` that.
+/// Waits until the code of `step` is valid, or until `before` that, and tells about it.
 ///
 /// # Errors
 /// [`Exit::Interrupted`], or [`Exit::TimedOut`] if the time of the code is over.
-pub(super) async fn wait_until_open(answer: &mut Answer, step: u64, before: Duration, signals: &mut Signals) -> Result<(), Problem> {
+pub(super) async fn wait_until_open(
+    answer: &mut Answer,
+    step: u64,
+    before: Duration,
+    told: (&str, Ui),
+    signals: &mut Signals,
+) -> Result<(), Problem> {
+    let wait = Wait { ui: told.1, seed: told.0, left: answer.opens_in(step), period: period(answer) };
     tokio::select! {
-        () = answer.wait_until_opens_in(step, before) => {}
+        () = wait.told(answer.wait_until_opens_in(step, before)) => {}
         () = signals.interrupted() => return Err(Problem::interrupted()),
     }
     if answer.ends_in(step).is_zero() {

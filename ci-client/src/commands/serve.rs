@@ -46,7 +46,7 @@ pub(crate) struct ServeArgs {
 
 pub(crate) async fn run(args: ServeArgs, ui: Ui) -> Result<u8, Problem> {
     // Before anybody is asked.
-    let batch = args.batch.batch(&args.request.seed()?)?;
+    let batch = args.batch.batch(&args.request.seed(ui)?)?;
     let prepared = args.request.prepare(ui)?;
     let reuse = prepared.seed.target.reuse;
     let child = if args.command.is_empty() {
@@ -86,6 +86,7 @@ pub(crate) async fn run(args: ServeArgs, ui: Ui) -> Result<u8, Problem> {
             },
         }
     };
+    endpoint.tell_the_rest();
     let handed = dispenser.handed();
     ui.say(&format!("{handed} of {} codes were handed out", batch.limit));
     answer.report(if handed > 0 { Outcome::Used } else { Outcome::NotUsed }).await;

@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Command, FromArgMatches};
 use countersign_core::relay::RelayUrl;
 use countersign_link::Link;
+use zeroize::Zeroizing;
 
 use super::{enroll, listen, pair};
 use crate::{
@@ -18,9 +19,9 @@ use crate::{
         git::{self, Standing},
         look::Places,
         place::Ci,
-        plan::{Found, Given, Key, Progress, Step, missing, next},
+        plan::{Asked, Found, Given, Key, Progress, Step, missing, next},
         store::{Store, hand_over},
-        talk::Talk,
+        talk::{Choice, Talk},
     },
     ui::Ui,
 };
@@ -90,8 +91,9 @@ pub(crate) async fn run(args: SetupArgs, ui: Ui) -> Result<u8, Problem> {
     }
     report(ui, &places, &found);
     let mut setup = Setup { args, ui, places, talk, progress: Progress::default(), relay: None };
+    let before = found.clone();
     let end = setup.walk(found, standing).await;
-    if end.is_err() {
+    if end.is_err() && setup.places.look().is_ok_and(|(now, _)| now != before) {
         ui.say("what was done stays; `countersign setup` goes on from there");
     }
     end
@@ -105,6 +107,7 @@ fn check_answers(args: &SetupArgs, places: &Places, found: &Found) -> Result<(),
         seed: args.seed.as_deref(),
         source: args.scan || args.uri_stdin || args.qr_image.is_some(),
         store: args.store.is_some(),
+        stores: stores(args),
         ci: args.ci.or_else(|| places.ci()).is_some(),
     };
     let missing = missing(found, given);
@@ -113,6 +116,11 @@ fn check_answers(args: &SetupArgs, places: &Places, found: &Found) -> Result<(),
     }
     Err(Problem::config(format!("standard input is no terminal, so nobody can be asked; missing: {}", missing.join("; ")))
         .hint("give these options, or run `countersign setup` in a terminal; nothing was changed"))
+}
+
+/// Whether the key is to go somewhere, as an option says.
+fn stores(args: &SetupArgs) -> bool {
+    args.store.is_some_and(|store| store != Store::None)
 }
 
 fn bad_seed_name(name: &str) -> Problem {
@@ -136,6 +144,16 @@ fn report(ui: Ui, places: &Places, found: &Found) {
     }
 }
 
+/// Where an otpauth URI comes from.
+enum Source {
+    /// It is scanned there.
+    Phone,
+    /// As this option of `enroll` says.
+    Option(OsString),
+    /// It was pasted already.
+    Uri(Zeroizing<String>),
+}
+
 struct Setup {
     args: SetupArgs,
     ui: Ui,
@@ -152,7 +170,8 @@ impl Setup {
                 return Err(Problem::config(format!("{} is in the git repository", self.places.key_file.display()))
                     .hint("whoever can read the repository has the key: `git rm --cached` it, `countersign unpair` the phone, revoke the pairing there and pair again"));
             }
-            match next(&found, self.args.seed.as_deref(), self.progress) {
+            let asked = Asked { seed: self.args.seed.as_deref(), store: stores(&self.args) };
+            match next(&found, asked, self.progress) {
                 Step::Relay => self.relay().await?,
                 Step::Ignore => self.ignore(&standing).await?,
                 Step::Pair => self.pair().await?,
@@ -229,13 +248,14 @@ impl Setup {
         let mut words = vec![option("--relay", relay.origin()), option("--key-file", key_file), option("--config", config)];
         words.extend(self.args.name.as_ref().map(|name| option("--name", name)));
         words.extend(self.args.no_qr.then(|| "--no-qr".into()));
-        pair::run(parsed(words)?, self.ui).await.map(drop)
+        pair::run_within(parsed(words)?, self.ui).await
     }
 
     fn key_missing(&self, found: &Found) -> Problem {
         let file = self.places.key_file.display();
+        let stored = if stores(&self.args) { "leave out --store if the key is in your CI's secrets already; else " } else { "" };
         Problem::config(format!("paired with {}, but its key is neither in {file} nor in {KEY_VARIABLE}", found.phones.join(", ")))
-            .hint("name the file with --key-file; if the key is lost, `countersign unpair` the phone and run this again")
+            .hint(format!("{stored}name its file with --key-file; if the key is lost, `countersign unpair` the phone and run this again"))
     }
 
     async fn seed(&mut self, found: &Found) -> Result<(), Problem> {
@@ -264,42 +284,51 @@ impl Setup {
             }
             (None, _) => None,
         };
-        let source = self.source().await?;
         let intent = format!("have the phone seal the seed {name}, and write it to {}", self.places.config.display());
-        if !self.talk.confirm(&intent).await? {
+        if !self.talk.confirm_unseen(&intent).await? {
             self.ui.say("no seed was added");
             return Ok(());
         }
+        // The last question: what comes after it may be the seed itself.
+        let source = self.source().await?;
         let mut words: Vec<OsString> = vec![name.into(), option("--config", &self.places.config)];
-        words.extend(source);
+        let uri = match source {
+            Source::Phone => None,
+            Source::Option(option) => {
+                words.push(option);
+                None
+            }
+            Source::Uri(uri) => Some(uri),
+        };
         words.extend(phone.map(|phone| option("--phone", phone)));
         if found.key == Key::File {
             words.push(option("--key-file", &self.places.key_file));
         }
-        enroll::run(parsed(words)?, self.ui).await.map(drop)
+        enroll::run_with(parsed(words)?, uri, self.ui).await.map(drop)
     }
 
-    /// Where the otpauth URI comes from, as an option of `enroll`.
-    async fn source(&mut self) -> Result<Option<OsString>, Problem> {
+    /// Where the otpauth URI comes from.
+    async fn source(&mut self) -> Result<Source, Problem> {
         if self.args.scan {
-            return Ok(None);
+            return Ok(Source::Phone);
         }
         if self.args.uri_stdin {
-            return Ok(Some("--uri-stdin".into()));
+            return Ok(Source::Option("--uri-stdin".into()));
         }
         if let Some(file) = &self.args.qr_image {
-            return Ok(Some(option("--qr-image", file)));
+            return Ok(Source::Option(option("--qr-image", file)));
         }
         let options = [
             "scan its QR code on the phone; this machine never sees it".to_owned(),
             "paste the otpauth URI here; it is not shown".to_owned(),
             "read a picture of the QR code".to_owned(),
         ];
-        match self.talk.choose("where does the seed come from?", &options, Some(0)).await? {
-            1 => Ok(Some("--uri-stdin".into())),
-            2 => Ok(Some(option("--qr-image", self.talk.line("the picture, PNG or JPEG:").await?))),
-            _ => Ok(None),
-        }
+        Ok(match self.talk.choose_or_secret("where does the seed come from?", &options, 0).await? {
+            Choice::Secret(uri) => Source::Uri(uri),
+            Choice::Number(1) => Source::Option("--uri-stdin".into()),
+            Choice::Number(2) => Source::Option(option("--qr-image", self.talk.line("the picture, PNG or JPEG:").await?)),
+            Choice::Number(_) => Source::Phone,
+        })
     }
 
     async fn store(&mut self) -> Result<(), Problem> {

@@ -2,6 +2,7 @@
 
 mod edit;
 mod read;
+pub(crate) mod trust;
 
 use std::{
     collections::BTreeMap,
@@ -116,6 +117,12 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> 
 #[must_use]
 pub fn is_seed_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+}
+
+/// Whether somebody says which file it is.
+#[must_use]
+pub(crate) fn is_named(argument: Option<&Path>) -> bool {
+    argument.is_some() || std::env::var_os(CONFIG_VARIABLE).is_some_and(|value| !value.is_empty())
 }
 
 /// The config to use: the argument, else `COUNTERSIGN_CONFIG`, else `countersign.toml`.

@@ -23,6 +23,9 @@ use crate::{
 /// The schema that this program reads.
 pub(super) const VERSION: i64 = 1;
 
+/// What is said of another.
+const OTHER_VERSION: &str = "this program reads version";
+
 #[derive(Deserialize)]
 struct Versioned {
     #[serde(rename = "version", deserialize_with = "version")]
@@ -111,9 +114,12 @@ pub(super) fn parse(origin: &str, text: &str) -> Result<Config, Problem> {
 fn problem(origin: &str, text: &str, error: &de::Error) -> Problem {
     let place = error.span().map(|span| place(text, &span)).unwrap_or_default();
     let message = error.message().replace('\n', "; ");
-    Problem::config(format!("{origin}{place}: {message}")).hint(
-        "correct the line (docs/CLI.md has examples); phones and seeds are written again by `countersign pair` and `countersign enroll`",
-    )
+    let hint = if message.starts_with(OTHER_VERSION) {
+        "install the countersign that wrote it, or one that is newer; don't change the number by hand"
+    } else {
+        "correct the line (docs/CLI.md has examples); phones and seeds are written again by `countersign pair` and `countersign enroll`"
+    };
+    Problem::config(format!("{origin}{place}: {message}")).hint(hint)
 }
 
 /// `, line 7 (ticket)`
@@ -132,7 +138,7 @@ fn place(text: &str, span: &Range<usize>) -> String {
 fn version<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {
     match i64::deserialize(from)? {
         VERSION => Ok(()),
-        other => Err(D::Error::custom(format!("this program reads version {VERSION} of the configuration, not {other}; update it"))),
+        other => Err(D::Error::custom(format!("{OTHER_VERSION} {VERSION} of the configuration, not {other}"))),
     }
 }
 
@@ -195,10 +201,7 @@ mod tests {
 
     #[test]
     fn an_unknown_version_is_told_before_its_unknown_fields() {
-        assert_eq!(
-            refused("new = 1\nversion = 2\n"),
-            "c.toml, line 2 (version): this program reads version 1 of the configuration, not 2; update it"
-        );
+        assert_eq!(refused("new = 1\nversion = 2\n"), "c.toml, line 2 (version): this program reads version 1 of the configuration, not 2");
         assert_eq!(refused(""), "c.toml: missing field `version`");
     }
 

@@ -43,11 +43,15 @@ pub(crate) fn targets(arguments: &[String], ui: Ui) -> Vec<Target> {
         Ok(list) => parse_list(origin, &list, &mut targets, &mut problems),
         Err(problem) => problems.push(problem),
     };
+    let several = arguments.iter().filter(|argument| !argument.starts_with('@')).count() > 1;
+    let mut number = 0;
     for argument in arguments {
         if let Some(path) = argument.strip_prefix('@') {
             add(&format!("--notify @{path}"), read(Path::new(path)));
         } else {
-            add("--notify", Ok(argument.clone()));
+            number += 1;
+            // None of them is named by its URL, so they are counted.
+            add(&if several { format!("--notify number {number}") } else { "--notify".to_owned() }, Ok(argument.clone()));
             if WARNED.swap(true, Ordering::Relaxed) {
                 continue;
             }
@@ -80,11 +84,13 @@ fn read(path: &Path) -> Result<String, Problem> {
 }
 
 fn parse_list(origin: &str, list: &str, targets: &mut Vec<Target>, problems: &mut Vec<Problem>) {
+    let several = list.split_whitespace().nth(1).is_some();
     for (index, url) in list.split_whitespace().enumerate() {
+        let origin = if several { format!("{origin}, URL {}", index + 1) } else { origin.to_owned() };
         match url.parse::<Target>() {
-            Ok(target) => targets.push(target),
+            Ok(target) => targets.push(Target { origin, ..target }),
             Err(why) => problems.push(
-                Problem::config(format!("{origin}, URL {}: {why}", index + 1))
+                Problem::config(format!("{origin}: {why}"))
                     .hint("write https://... or slack+https://..., mattermost+, discord+, hookshot+, ntfy+ or json+ before it"),
             ),
         }
@@ -113,13 +119,13 @@ impl Notifier {
             return;
         }
         self.sent += 1;
-        for (index, target) in self.targets.iter().enumerate() {
+        for target in &self.targets {
             let body = message::body(target, &self.facts, waits);
             let (target, failures) = (Arc::clone(target), self.failures.clone());
             tokio::spawn(async move {
                 if let Err(why) = post::post(&target, body).await {
                     // Nobody listens any more once the request is over.
-                    let _ = failures.send(format!("warning: notification {} ({}) failed: {why}", index + 1, target.form.name()));
+                    let _ = failures.send(format!("warning: notification by {} ({}) failed: {why}", target.origin, target.form.name()));
                 }
             });
         }
@@ -149,6 +155,18 @@ mod tests {
             assert!(problem.message.starts_with("X, URL 2: ") && !problem.message.contains("s3cret"), "{}", problem.message);
             assert_eq!(targets.len(), 2);
         }
+    }
+
+    /// Each is named by where it stands.
+    #[test]
+    fn urls_are_told_apart() {
+        let ui = Ui { terminal: false, color: false, json: false, platform: None };
+        let urls = ["https://a.example/x", "https://b.example/x"].map(str::to_owned);
+        let origins = |arguments: &[String]| targets(arguments, ui).into_iter().map(|target| target.origin).collect::<Vec<_>>();
+        assert_eq!(origins(&urls)[..2], ["--notify number 1", "--notify number 2"]);
+        assert_eq!(origins(&urls[..1])[0], "--notify");
+        let two = parse("https://a.example/b https://c.example/d").0;
+        assert_eq!([two[0].origin.as_str(), two[1].origin.as_str()], ["X, URL 1", "X, URL 2"]);
     }
 
     #[test]

@@ -47,6 +47,8 @@ impl Form {
 /// A URL that may be posted to: https, or http to this machine.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Target {
+    /// Where it is written, for the log: never the URL.
+    pub(super) origin: String,
     pub(super) form: Form,
     pub(super) tls: bool,
     pub(super) host: String,
@@ -125,7 +127,7 @@ impl FromStr for Target {
             path = uri.query().map_or_else(|| format!("{folders}/"), |query| format!("{folders}/?{query}"));
         }
         let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        Ok(Self { form, tls, host, port, authority: authority.as_str().to_owned(), path, topic })
+        Ok(Self { origin: String::new(), form, tls, host, port, authority: authority.as_str().to_owned(), path, topic })
     }
 }
 

@@ -74,7 +74,8 @@ impl Places {
     /// The keys of the configuration's phones, one a line, and how many. Other keys of the file are none of this project's business.
     pub(crate) fn keys(&self) -> Result<(Zeroizing<String>, usize), Problem> {
         let config = self.config()?;
-        let phones = keys::phones(&config, keys::load(Some(&self.key_file))?, None)?;
+        let file = self.key_file.exists().then_some(self.key_file.as_path());
+        let phones = keys::phones(&config, keys::load(file)?, None)?;
         // Where the human wants them is where they go.
         let texts: Vec<Zeroizing<String>> = phones.iter().map(|phone| phone.key.to_text()).collect();
         let mut all = Zeroizing::new(String::with_capacity(texts.iter().map(|text| text.len() + 1).sum()));

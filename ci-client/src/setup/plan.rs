@@ -40,7 +40,7 @@ pub(crate) enum Step {
     Ignore,
     /// Pair with a phone.
     Pair,
-    /// Paired, but a seed can't be added without the key.
+    /// Paired, but without the key no seed can be added, and nothing stored.
     KeyMissing,
     /// Enroll a seed.
     Seed,
@@ -51,8 +51,17 @@ pub(crate) enum Step {
     Done,
 }
 
-/// The next step; `seed` is the one that was asked for by name.
-pub(crate) fn next(found: &Found, seed: Option<&str>, progress: Progress) -> Step {
+/// What was asked for in so many words, by options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Asked<'a> {
+    /// The seed of this name.
+    pub(crate) seed: Option<&'a str>,
+    /// That the key is put somewhere.
+    pub(crate) store: bool,
+}
+
+/// The next step.
+pub(crate) fn next(found: &Found, asked: Asked<'_>, progress: Progress) -> Step {
     let ignore_due = found.exposed && !progress.ignore;
     if found.phones.is_empty() {
         return match (progress.relay, ignore_due) {
@@ -64,12 +73,17 @@ pub(crate) fn next(found: &Found, seed: Option<&str>, progress: Progress) -> Ste
     if ignore_due && found.key == Key::File {
         return Step::Ignore;
     }
-    let seed_due = seed.map_or(found.seeds.is_empty(), |name| !found.seeds.iter().any(|other| other == name));
+    let seed_due = asked.seed.map_or(found.seeds.is_empty(), |name| !found.seeds.iter().any(|other| other == name));
     if seed_due && !progress.seed {
         return if found.key == Key::Nowhere { Step::KeyMissing } else { Step::Seed };
     }
-    if found.key == Key::File && !progress.store {
-        return Step::Store;
+    if !progress.store {
+        match (found.key, asked.store) {
+            (Key::File, _) | (Key::Environment, true) => return Step::Store,
+            (Key::Nowhere, true) => return Step::KeyMissing,
+            // It is somewhere safe already.
+            (Key::Environment | Key::Nowhere, false) => {}
+        }
     }
     if progress.lines { Step::Done } else { Step::Lines }
 }
@@ -83,6 +97,8 @@ pub(crate) struct Given<'a> {
     /// Where the otpauth URI comes from.
     pub(crate) source: bool,
     pub(crate) store: bool,
+    /// `--store` names a place.
+    pub(crate) stores: bool,
     /// Or guessed.
     pub(crate) ci: bool,
 }
@@ -97,7 +113,7 @@ pub(crate) fn missing(found: &Found, given: Given<'_>) -> Vec<&'static str> {
         }
     };
     loop {
-        match next(&found, given.seed, progress) {
+        match next(&found, Asked { seed: given.seed, store: given.stores }, progress) {
             Step::Relay => {
                 need(given.relay, "--relay URL");
                 progress.relay = true;
@@ -145,47 +161,60 @@ mod tests {
     fn from_nothing_to_the_end() {
         let mut found = Found { exposed: true, ..Found::default() };
         let mut progress = NOTHING;
-        assert_eq!(next(&found, None, progress), Step::Relay);
+        assert_eq!(next(&found, Asked::default(), progress), Step::Relay);
         progress.relay = true;
-        assert_eq!(next(&found, None, progress), Step::Ignore);
+        assert_eq!(next(&found, Asked::default(), progress), Step::Ignore);
         found.exposed = false;
-        assert_eq!(next(&found, None, progress), Step::Pair);
+        assert_eq!(next(&found, Asked::default(), progress), Step::Pair);
         (found.phones, found.key) = (vec!["pixel".into()], Key::File);
-        assert_eq!(next(&found, None, progress), Step::Seed);
+        assert_eq!(next(&found, Asked::default(), progress), Step::Seed);
         found.seeds.push("npm".into());
-        assert_eq!(next(&found, None, progress), Step::Store);
+        assert_eq!(next(&found, Asked::default(), progress), Step::Store);
         progress.store = true;
-        assert_eq!(next(&found, None, progress), Step::Lines);
+        assert_eq!(next(&found, Asked::default(), progress), Step::Lines);
         progress.lines = true;
-        assert_eq!(next(&found, None, progress), Step::Done);
+        assert_eq!(next(&found, Asked::default(), progress), Step::Done);
     }
 
     #[test]
     fn what_is_there_is_skipped() {
-        assert_eq!(next(&paired(&[], Key::File), None, NOTHING), Step::Seed);
-        assert_eq!(next(&paired(&["npm"], Key::File), None, NOTHING), Step::Store);
-        assert_eq!(next(&paired(&["npm"], Key::File), Some("npm"), NOTHING), Step::Store);
-        assert_eq!(next(&paired(&["npm"], Key::File), Some("gem"), NOTHING), Step::Seed);
+        assert_eq!(next(&paired(&[], Key::File), Asked::default(), NOTHING), Step::Seed);
+        assert_eq!(next(&paired(&["npm"], Key::File), Asked::default(), NOTHING), Step::Store);
+        assert_eq!(next(&paired(&["npm"], Key::File), seed("npm"), NOTHING), Step::Store);
+        assert_eq!(next(&paired(&["npm"], Key::File), seed("gem"), NOTHING), Step::Seed);
         // What comes from the environment is somewhere safe already.
-        assert_eq!(next(&paired(&["npm"], Key::Environment), None, NOTHING), Step::Lines);
+        assert_eq!(next(&paired(&["npm"], Key::Environment), Asked::default(), NOTHING), Step::Lines);
         // The key file was deleted, as it should be.
-        assert_eq!(next(&paired(&["npm"], Key::Nowhere), None, NOTHING), Step::Lines);
+        assert_eq!(next(&paired(&["npm"], Key::Nowhere), Asked::default(), NOTHING), Step::Lines);
+    }
+
+    fn seed(name: &str) -> Asked<'_> {
+        Asked { seed: Some(name), store: false }
+    }
+
+    #[test]
+    fn what_is_to_be_stored_must_be_there() {
+        let store = Asked { seed: None, store: true };
+        assert_eq!(next(&paired(&["npm"], Key::Nowhere), store, NOTHING), Step::KeyMissing);
+        assert_eq!(next(&paired(&["npm"], Key::Environment), store, NOTHING), Step::Store);
+        assert_eq!(next(&paired(&["npm"], Key::Environment), store, Progress { store: true, ..NOTHING }), Step::Lines);
+        assert_eq!(next(&paired(&["npm"], Key::File), store, NOTHING), Step::Store);
     }
 
     #[test]
     fn no_seed_without_a_key() {
-        assert_eq!(next(&paired(&[], Key::Nowhere), None, NOTHING), Step::KeyMissing);
-        assert_eq!(next(&paired(&["npm"], Key::Nowhere), Some("gem"), NOTHING), Step::KeyMissing);
+        assert_eq!(next(&paired(&[], Key::Nowhere), Asked::default(), NOTHING), Step::KeyMissing);
+        assert_eq!(next(&paired(&["npm"], Key::Nowhere), seed("gem"), NOTHING), Step::KeyMissing);
     }
 
     #[test]
     fn what_the_human_leaves_out_is_left_out() {
-        assert_eq!(next(&paired(&[], Key::File), None, Progress { seed: true, ..NOTHING }), Step::Store);
+        assert_eq!(next(&paired(&[], Key::File), Asked::default(), Progress { seed: true, ..NOTHING }), Step::Store);
         let exposed = Found { exposed: true, ..paired(&["npm"], Key::File) };
-        assert_eq!(next(&exposed, None, NOTHING), Step::Ignore);
-        assert_eq!(next(&exposed, None, Progress { ignore: true, ..NOTHING }), Step::Store);
+        assert_eq!(next(&exposed, Asked::default(), NOTHING), Step::Ignore);
+        assert_eq!(next(&exposed, Asked::default(), Progress { ignore: true, ..NOTHING }), Step::Store);
         // Nothing lies there.
-        assert_eq!(next(&Found { key: Key::Nowhere, ..exposed }, None, NOTHING), Step::Lines);
+        assert_eq!(next(&Found { key: Key::Nowhere, ..exposed }, Asked::default(), NOTHING), Step::Lines);
     }
 
     #[test]
@@ -199,7 +228,7 @@ mod tests {
             "--ci github, gitlab, circleci or other",
         ];
         assert_eq!(missing(&Found::default(), Given::default()), all);
-        let given = Given { yes: true, relay: true, seed: Some("npm"), source: true, store: true, ci: true };
+        let given = Given { yes: true, relay: true, seed: Some("npm"), source: true, store: true, stores: true, ci: true };
         assert_eq!(missing(&Found::default(), given), Vec::<&str>::new());
         assert_eq!(missing(&paired(&["npm"], Key::Nowhere), Given { ci: true, ..Given::default() }), Vec::<&str>::new());
         assert_eq!(missing(&paired(&["npm"], Key::File), Given { ci: true, ..Given::default() }), [all[4]]);

@@ -40,7 +40,7 @@ impl Verdict {
             Self::Limited => ("too many attempts", "wait before you run this again: every attempt makes it longer".to_owned()),
             Self::Fine | Self::Failed => return None,
         };
-        Some((format!("{what} (as the output says, by the signs of target {target})"), next))
+        Some((format!("{what} (judged by the signs of target {target})"), next))
     }
 }
 

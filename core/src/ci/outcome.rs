@@ -137,7 +137,7 @@ pub enum Failure {
     #[error("the phone does not know this sealed seed")]
     UnknownSeed,
     /// The clocks are more than 90 s apart.
-    #[error("the clocks of this machine and of the phone are {difference} seconds apart")]
+    #[error("the phone's clock is {} seconds {} this machine's", difference.unsigned_abs(), if *difference < 0 { "behind" } else { "ahead of" })]
     Clock {
         /// Phone's time minus ours, seconds.
         difference: i64,

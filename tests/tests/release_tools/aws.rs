@@ -7,7 +7,6 @@ use crate::{
     tools,
 };
 
-#[test]
 fn aws_gives_a_session() {
     let (job, mut server) = (Job::new("aws"), Server::aws());
     let project = Project::new();
@@ -23,4 +22,9 @@ fn aws_gives_a_session() {
     assert_eq!(came[0].what, "GetSessionToken arn:aws:iam::123456789012:mfa/alice");
     assert_fresh(&came);
     assert_no_code(&ended, &came);
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![aws_gives_a_session]
 }

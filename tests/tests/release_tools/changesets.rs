@@ -27,7 +27,6 @@ fn both_are_there(server: &mut Server, project: &Project) {
 }
 
 /// changesets sends one code with every package, so the registry has to take it more than once.
-#[test]
 fn changesets_publishes_a_workspace() {
     let (job, mut server) = (Job::new("changesets"), Server::npm());
     server.tell(&json!({"reuse": true}));
@@ -41,7 +40,6 @@ fn changesets_publishes_a_workspace() {
 }
 
 /// Or it is run again with another code, and goes on with what is not published yet.
-#[test]
 fn where_each_code_serves_once_it_is_run_again() {
     let (job, mut server) = (Job::with("changesets", SHORT_STEPS), Server::npm_with(SHORT_STEPS));
     let project = workspace(&server);
@@ -55,4 +53,9 @@ fn where_each_code_serves_once_it_is_run_again() {
     both_are_there(&mut server, &project);
     assert_fresh(&came);
     assert_no_code(&ended, &came);
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![changesets_publishes_a_workspace, where_each_code_serves_once_it_is_run_again]
 }

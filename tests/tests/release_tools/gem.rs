@@ -30,7 +30,6 @@ fn gem() -> Project {
     project
 }
 
-#[test]
 fn gem_pushes() {
     let (job, mut server) = (Job::new("gem"), Server::gem());
     let project = gem();
@@ -46,7 +45,6 @@ fn gem_pushes() {
     assert_no_code(&ended, &came);
 }
 
-#[test]
 fn a_gem_whose_code_has_expired_is_not_pushed() {
     let (job, mut server) = (Job::new("gem"), Server::gem());
     let project = gem();
@@ -59,4 +57,9 @@ fn a_gem_whose_code_has_expired_is_not_pushed() {
     let came = server.record();
     assert_eq!((came.len(), came[0].why.as_str()), (1, "expired"), "{came:?}");
     assert_no_code(&ended, &came);
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![gem_pushes, a_gem_whose_code_has_expired_is_not_pushed]
 }

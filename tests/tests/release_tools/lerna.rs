@@ -28,7 +28,6 @@ fn both_are_there(server: &mut Server) {
 }
 
 /// lerna sends one code with every package, so the registry has to take it more than once.
-#[test]
 fn lerna_publishes_a_workspace() {
     let (job, mut server) = (Job::new("lerna"), Server::npm());
     server.tell(&json!({"reuse": true}));
@@ -43,7 +42,6 @@ fn lerna_publishes_a_workspace() {
 }
 
 /// A registry that takes each code once stops it half way. The target runs nothing twice, so it says why and leaves it there.
-#[test]
 fn a_registry_that_takes_a_code_once_stops_lerna_half_way() {
     let (job, mut server) = (Job::new("lerna"), Server::npm());
     let project = workspace(&server);
@@ -57,7 +55,6 @@ fn a_registry_that_takes_a_code_once_stops_lerna_half_way() {
 
 /// `from-package` publishes what is not there yet. In a target that may run it again it comes to its end, if what it has changed in the meantime is put
 /// back first: docs/CLI.md says how.
-#[test]
 fn from_package_may_be_run_again_with_codes_of_its_own() {
     let (job, mut server) = (Job::with("lerna", SHORT_STEPS), Server::npm_with(SHORT_STEPS));
     job.retarget("lerna", "[target.lerna-from-package]\ninherit = \"lerna\"\nretry = true\n");
@@ -75,4 +72,13 @@ fn from_package_may_be_run_again_with_codes_of_its_own() {
     both_are_there(&mut server);
     assert_fresh(&came);
     assert_no_code(&ended, &came);
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        lerna_publishes_a_workspace,
+        a_registry_that_takes_a_code_once_stops_lerna_half_way,
+        from_package_may_be_run_again_with_codes_of_its_own
+    ]
 }

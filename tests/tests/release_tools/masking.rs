@@ -23,7 +23,6 @@ fn is_code(text: &str) -> bool {
     text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-#[test]
 fn a_command_that_prints_its_environment_is_masked() {
     let job = Job::new("npm");
     // To standard error like the mask: one stream, one order.
@@ -38,7 +37,6 @@ fn a_command_that_prints_its_environment_is_masked() {
 }
 
 /// All codes of an approval are masked before any of them can be printed, also those that the command takes itself.
-#[test]
 fn so_is_one_that_prints_the_codes_it_takes() {
     let (job, project) = (Job::with("npm", SHORT_STEPS), Project::new());
     let script = "echo first $COUNTERSIGN_CODE >&2; echo next $(countersign next release --min-life 1s) >&2";
@@ -49,4 +47,9 @@ fn so_is_one_that_prints_the_codes_it_takes() {
     let (shown, masks) = shown(&ended.stderr);
     assert!(masks.len() == 3 && masks.iter().all(|mask| is_code(mask) && !shown.contains(mask.as_str())), "{masks:?} {shown}");
     assert!(shown.contains("\nfirst ***\n") && shown.contains("\nnext ***\n"), "{shown}");
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![a_command_that_prints_its_environment_is_masked, so_is_one_that_prints_the_codes_it_takes]
 }

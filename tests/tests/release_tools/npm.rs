@@ -31,22 +31,18 @@ fn publishes(major: u32) {
     assert_no_code(&ended, &came);
 }
 
-#[test]
 fn npm_10_publishes() {
     publishes(10);
 }
 
-#[test]
 fn npm_11_publishes() {
     publishes(11);
 }
 
-#[test]
 fn npm_12_publishes() {
     publishes(12);
 }
 
-#[test]
 fn a_code_that_expires_during_the_upload_publishes_nothing() {
     let (job, mut server) = (Job::new("npm"), Server::npm());
     let project = Project::npm_package(&server, "widget");
@@ -59,7 +55,6 @@ fn a_code_that_expires_during_the_upload_publishes_nothing() {
     assert_no_code(&ended, &came);
 }
 
-#[test]
 fn a_code_that_expires_during_the_upload_is_followed_by_one_more_approval() {
     let (job, mut server) = (Job::with("npm", SHORT_STEPS), Server::npm_with(SHORT_STEPS));
     let project = Project::npm_package(&server, "widget");
@@ -80,7 +75,6 @@ fn a_code_that_expires_during_the_upload_is_followed_by_one_more_approval() {
     assert_no_code(&ended, &came);
 }
 
-#[test]
 fn a_registry_that_refuses_twice_gets_codes_of_other_steps() {
     let (job, mut server) = (Job::with("npm", SHORT_STEPS), Server::npm_with(SHORT_STEPS));
     let project = Project::npm_package(&server, "widget");
@@ -97,7 +91,6 @@ fn a_registry_that_refuses_twice_gets_codes_of_other_steps() {
     assert_no_code(&ended, &came);
 }
 
-#[test]
 fn a_registry_that_is_asked_too_often_is_asked_once() {
     let (job, mut server) = (Job::new("npm"), Server::npm());
     let project = Project::npm_package(&server, "widget");
@@ -109,7 +102,6 @@ fn a_registry_that_is_asked_too_often_is_asked_once() {
     assert_no_code(&ended, &came);
 }
 
-#[test]
 fn a_code_serves_once() {
     let (job, mut server) = (Job::new("npm"), Server::npm());
     let project = Project::new();
@@ -125,4 +117,18 @@ fn a_code_serves_once() {
     assert_eq!(came[0].code, came[1].code);
     assert_eq!((came[0].verdict.as_str(), came[1].why.as_str()), ("ok", "used before"), "{came:?}");
     assert!(server.versions("first") == ["1.0.0"] && server.versions("second").is_empty());
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        npm_10_publishes,
+        npm_11_publishes,
+        npm_12_publishes,
+        a_code_that_expires_during_the_upload_publishes_nothing,
+        a_code_that_expires_during_the_upload_is_followed_by_one_more_approval,
+        a_registry_that_refuses_twice_gets_codes_of_other_steps,
+        a_registry_that_is_asked_too_often_is_asked_once,
+        a_code_serves_once
+    ]
 }

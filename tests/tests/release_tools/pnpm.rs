@@ -16,17 +16,19 @@ fn publishes(script: &str) {
 }
 
 /// It hands over to npm.
-#[test]
 fn pnpm_10_publishes() {
     publishes("pnpm-10/bin/pnpm.cjs");
 }
 
-#[test]
 fn pnpm_11_publishes() {
     publishes("pnpm-11/bin/pnpm.mjs");
 }
 
-#[test]
 fn pnpm_12_publishes() {
     publishes("pnpm-12/bin/pnpm.mjs");
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![pnpm_10_publishes, pnpm_11_publishes, pnpm_12_publishes]
 }

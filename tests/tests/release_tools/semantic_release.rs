@@ -49,7 +49,6 @@ fn release_with_plugin(job: &Job, server: &Server) -> (Project, Running) {
     (project, running)
 }
 
-#[test]
 fn semantic_release_publishes_what_it_tags() {
     let (job, mut server) = (Job::new("semantic-release"), Server::npm());
     let (project, url) = package(&server, &json!(["@semantic-release/commit-analyzer", "@semantic-release/npm"]));
@@ -58,7 +57,6 @@ fn semantic_release_publishes_what_it_tags() {
     assert!(tags(&project).contains("refs/tags/v1.0.0"));
 }
 
-#[test]
 fn the_plugin_asks_before_there_is_a_tag() {
     let (job, mut server) = (Job::new("semantic-release"), Server::npm());
     let (project, mut running) = release_with_plugin(&job, &server);
@@ -73,7 +71,6 @@ fn the_plugin_asks_before_there_is_a_tag() {
     assert_eq!(code.status.code(), Some(210), "{code:?}");
 }
 
-#[test]
 fn a_release_that_is_denied_leaves_no_tag() {
     let (job, mut server) = (Job::new("semantic-release"), Server::npm());
     let (project, mut running) = release_with_plugin(&job, &server);
@@ -89,4 +86,9 @@ fn a_release_that_is_denied_leaves_no_tag() {
     );
     assert!(server.record().is_empty() && server.versions("widget").is_empty());
     assert_eq!(tags(&project), "");
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![semantic_release_publishes_what_it_tags, the_plugin_asks_before_there_is_a_tag, a_release_that_is_denied_leaves_no_tag]
 }

@@ -17,7 +17,6 @@ for dir in packages/*; do
 done
 "#;
 
-#[test]
 fn ten_packages_are_published_with_one_approval() {
     let (job, mut server) = (Job::with("npm", SHORT_STEPS), Server::npm_with(SHORT_STEPS));
     let names: Vec<String> = (0..10).map(|number| format!("widget-{number}")).collect();
@@ -39,4 +38,9 @@ fn ten_packages_are_published_with_one_approval() {
     }
     assert_fresh(&came);
     assert_no_code(&ended, &came);
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![ten_packages_are_published_with_one_approval]
 }

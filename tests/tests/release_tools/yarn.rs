@@ -14,7 +14,6 @@ fn publishes(project: &Project, mut server: Server, target: &str, args: &[&str])
     assert_published(&ended, &mut server);
 }
 
-#[test]
 fn yarn_1_publishes() {
     let server = Server::npm();
     let project = Project::npm_package(&server, "widget");
@@ -22,7 +21,6 @@ fn yarn_1_publishes() {
     publishes(&project, server, "yarn", &["publish", "--non-interactive", "--new-version", "1.0.0", "--registry", &registry]);
 }
 
-#[test]
 fn yarn_4_publishes() {
     let server = Server::npm();
     let project = Project::npm_package(&server, "widget");
@@ -36,4 +34,9 @@ fn yarn_4_publishes() {
     let script = tools::script("yarn-4/bin/yarn.js");
     project.done(&tools::node(), &[script.to_str().unwrap(), "install", "--no-immutable"]);
     publishes(&project, server, "yarn-berry", &["npm", "publish"]);
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![yarn_1_publishes, yarn_4_publishes]
 }

@@ -1,12 +1,8 @@
 //! What is about to be published is shown, and must not change. npm is a script here; the real one is in tests/tests.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-
-mod common;
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use common::{End, Program, Reply, World};
+use crate::common::{End, Program, Reply, World};
 use countersign_core::{phone::HistoryOutcome, request::Artefact};
 
 /// SHA-256 of "abc".
@@ -56,7 +52,6 @@ fn approve(world: &World, mut program: Program, before: impl FnOnce()) -> (Optio
     (shown, program.end())
 }
 
-#[test]
 fn a_folder_is_packed_shown_and_compared() {
     let world = world();
     let publish = ["npm", "publish", "./package"];
@@ -73,7 +68,6 @@ fn a_folder_is_packed_shown_and_compared() {
     world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
-#[test]
 fn scripts_cost_the_digest_and_a_failure_to_pack_costs_nothing() {
     let world = world();
     let manifest = world.folder.path().join("package/package.json");
@@ -99,7 +93,6 @@ fn scripts_cost_the_digest_and_a_failure_to_pack_costs_nothing() {
     assert!(shown.is_none() && !log.contains("will be published"), "{log}");
 }
 
-#[test]
 fn a_file_is_shown_and_compared() {
     let world = world();
     let path = world.folder.path().join("widget-1.2.0.gem");
@@ -111,7 +104,6 @@ fn a_file_is_shown_and_compared() {
 }
 
 /// The wait for a code's time may be longer than the one for the human.
-#[test]
 fn what_changes_while_the_code_is_waited_for_is_noticed() {
     let world = world();
     let path = world.folder.path().join("widget-1.2.0.gem");
@@ -121,14 +113,13 @@ fn what_changes_while_the_code_is_waited_for_is_noticed() {
     assert_eq!(end.code, Some(0), "{}", end.stderr);
     let mut program = start(&world, &[], &["gem", "push", "widget-1.2.0.gem"]);
     world.phone.reply(Reply::Approve(program.number()));
-    program.line("countersign: the code is of the next step of time: waiting");
+    program.line("countersign: the code is of a later step of time: waiting");
     fs::write(&path, "abd").unwrap();
     let end = program.end();
     assert_eq!((end.code, end.stdout.as_str()), (Some(212), ""), "{}", end.stderr);
     world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
-#[test]
 fn codes_of_a_holder_were_approved_without_a_look_and_that_is_told() {
     let world = world();
     fs::write(world.folder.path().join("widget-1.2.0.gem"), "abc").unwrap();
@@ -142,4 +133,15 @@ fn codes_of_a_holder_were_approved_without_a_look_and_that_is_told() {
     assert_eq!((end.code, end.stdout.as_str()), (Some(0), "published\n"), "{}", end.stderr);
     let words = "countersign: what will be published is neither shown nor compared: its codes were approved before\n";
     assert!(end.stderr.contains(words), "{}", end.stderr);
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        a_folder_is_packed_shown_and_compared,
+        scripts_cost_the_digest_and_a_failure_to_pack_costs_nothing,
+        a_file_is_shown_and_compared,
+        what_changes_while_the_code_is_waited_for_is_noticed,
+        codes_of_a_holder_were_approved_without_a_look_and_that_is_told,
+    ]
 }

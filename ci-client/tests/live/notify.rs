@@ -1,8 +1,4 @@
 //! `--notify` against a webhook on this machine.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-
-mod common;
 
 use std::{
     fs,
@@ -13,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Program, Reply, World};
+use crate::common::{Program, Reply, World};
 use tokio_rustls::rustls;
 
 /// A webhook that gives these answers, one a connection, and tells what it was sent.
@@ -52,7 +48,6 @@ fn next(requests: &Receiver<String>) -> String {
 
 const CODE: [&str; 4] = ["code", "npm", "--key-file", "ci.key"];
 
-#[test]
 fn a_channel_is_told_the_number_and_the_job() {
     let world = World::enrolled();
     let (url, requests) = webhook(&["204 No Content"]);
@@ -82,7 +77,6 @@ fn a_channel_is_told_the_number_and_the_job() {
     assert!(!end.stderr.contains("s3cret") && !end.stderr.contains("warning"), "{}", end.stderr);
 }
 
-#[test]
 fn a_failure_is_a_line_and_nothing_more() {
     let world = World::enrolled();
     let file = world.folder.path().join("urls");
@@ -98,12 +92,12 @@ fn a_failure_is_a_line_and_nothing_more() {
     let number = program.number();
     // Two attempts where it may help.
     let _ = (next(&gone_requests), next(&moved_requests), next(&busy_requests), next(&busy_requests));
-    program.says("countersign: warning: notification 1 (json) failed: it answered 404");
-    program.says("countersign: warning: notification 2 (json) failed: it answered 302");
+    program.says("countersign: warning: notification by --notify @urls, URL 1 (json) failed: it answered 404");
+    program.says("countersign: warning: notification by --notify @urls, URL 2 (json) failed: it answered 302");
     world.phone.reply(Reply::Approve(number));
     let end = program.end();
     assert_eq!((end.code, end.stdout.len()), (Some(0), 7), "{}", end.stderr);
-    assert!(!end.stderr.contains("s3cret") && !end.stderr.contains("notification 3"), "{}", end.stderr);
+    assert!(!end.stderr.contains("s3cret") && !end.stderr.contains("URL 3"), "{}", end.stderr);
     drop(silent);
 }
 
@@ -133,7 +127,6 @@ fn tls_webhook(name: &str) -> (u16, String, Receiver<String>) {
     (port, certified.cert.pem(), requests)
 }
 
-#[test]
 fn https_is_for_the_right_name_only() {
     let world = World::enrolled();
     let (port, pem, requests) = tls_webhook("localhost");
@@ -155,14 +148,14 @@ fn https_is_for_the_right_name_only() {
     for (host, trusted) in [("127.0.0.1", "roots.pem"), ("localhost", "none.pem")] {
         let mut program = ask(host, trusted);
         program.number();
-        program.says("countersign: warning: notification 1 (json) failed: no secure connection: invalid peer certificate");
+        program
+            .says("countersign: warning: notification by COUNTERSIGN_NOTIFY (json) failed: no secure connection: invalid peer certificate");
         deny(program);
     }
     assert!(requests.try_recv().is_err());
 }
 
 /// Not even a mistake in what is notified stops a release.
-#[test]
 fn what_can_not_be_used_is_told_and_left_out() {
     let world = World::enrolled();
     let (url, requests) = webhook(&["204 No Content"]);
@@ -179,4 +172,14 @@ fn what_can_not_be_used_is_told_and_left_out() {
     let end = program.end();
     assert_eq!((end.code, end.stdout.len()), (Some(0), 7), "{}", end.stderr);
     assert!(!end.stderr.contains("s3cret"), "{}", end.stderr);
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        a_channel_is_told_the_number_and_the_job,
+        a_failure_is_a_line_and_nothing_more,
+        https_is_for_the_right_name_only,
+        what_can_not_be_used_is_told_and_left_out,
+    ]
 }

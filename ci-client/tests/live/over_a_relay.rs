@@ -1,17 +1,12 @@
 //! The program against a real relay and a phone.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-
-mod common;
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use common::{Program, Reply, TestPhone, World, pair};
+use crate::common::{self, Program, Reply, TestPhone, World, pair};
 use countersign::config::Config;
 use countersign_core::phone::HistoryOutcome;
 use rustix::process::Signal;
 
-#[test]
 fn pairing_keeps_comments_and_adds_to_the_key_file() {
     let world = World::paired();
     let path = world.config();
@@ -34,7 +29,6 @@ fn pairing_keeps_comments_and_adds_to_the_key_file() {
     assert_eq!(fs::read_to_string(&key).unwrap().matches("COUNTERSIGN-KEY-1").count(), 1);
 }
 
-#[test]
 fn without_a_file_the_key_alone_is_on_standard_output() {
     let relay = common::relay();
     let folder = tempfile::tempdir().unwrap();
@@ -45,7 +39,6 @@ fn without_a_file_the_key_alone_is_on_standard_output() {
     assert!(!end.stderr.contains("COUNTERSIGN-KEY-1"));
 }
 
-#[test]
 fn wrong_digits_store_nothing() {
     let relay = common::relay();
     let folder = tempfile::tempdir().unwrap();
@@ -55,7 +48,6 @@ fn wrong_digits_store_nothing() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-#[test]
 fn code_prints_the_code_and_nothing_else() {
     let world = World::enrolled();
     let mut program = world.start(&["code", "npm", "--key-file", "ci.key", "--reason", "release 1.2"], "");
@@ -69,7 +61,6 @@ fn code_prints_the_code_and_nothing_else() {
     world.phone.wait_for(HistoryOutcome::Used);
 }
 
-#[test]
 fn exec_gives_the_code_to_the_command_alone() {
     let world = World::enrolled();
     let script = "test ${#NPM_CONFIG_OTP} = 6 && test $npm_config_otp = $COUNTERSIGN_CODE && test -z \"${COUNTERSIGN_KEY_FILE+x}\" \
@@ -81,7 +72,6 @@ fn exec_gives_the_code_to_the_command_alone() {
     world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
-#[test]
 fn codes_come_one_by_one_and_are_masked_first() {
     let world = World::enrolled();
     let key = fs::read_to_string(world.folder.path().join("ci.key")).unwrap();
@@ -97,7 +87,6 @@ fn codes_come_one_by_one_and_are_masked_first() {
     assert!(before.elapsed() > std::time::Duration::from_secs(1));
 }
 
-#[test]
 fn every_other_phone_is_a_recipient() {
     let world = World::paired();
     let second = TestPhone::start("tablet", world.relay.clone());
@@ -116,7 +105,6 @@ fn every_other_phone_is_a_recipient() {
     assert_eq!((stanzas, seed.target.name.as_str(), seed.label.as_str()), (2, "npm", "npm:alice"));
 }
 
-#[test]
 fn signals_reach_the_command() {
     let world = World::enrolled();
     let script = "trap 'exit 9' USR1; echo ready >&2; while :; do sleep 0.1; done";
@@ -132,7 +120,6 @@ fn signals_reach_the_command() {
     assert_eq!(program.end().code, Some(128 + 15));
 }
 
-#[test]
 fn denied_wrong_number_and_interrupted_differ() {
     let world = World::enrolled();
     let ask = ["exec", "npm", "--key-file", "ci.key", "--", "sh", "-c", "echo ran"];
@@ -160,7 +147,6 @@ fn denied_wrong_number_and_interrupted_differ() {
     assert!(!end.stderr.contains("busy"), "{}", end.stderr);
 }
 
-#[test]
 fn the_first_of_two_phones_wins() {
     let world = World::enrolled();
     let second = TestPhone::start("tablet", world.relay.clone());
@@ -177,7 +163,6 @@ fn the_first_of_two_phones_wins() {
     assert_eq!((end.code, end.stdout.as_str()), (Some(205), ""), "{}", end.stderr);
 }
 
-#[test]
 fn the_doctor_is_content() {
     let world = World::enrolled();
     let end = world.start(&["doctor", "--key-file", "ci.key"], "").end();
@@ -190,11 +175,28 @@ fn the_doctor_is_content() {
     assert_eq!(end.stdout.replace("are 1 s apart", "are 0 s apart"), expected);
 }
 
-#[test]
 fn nobody_at_the_phone_is_a_timeout() {
     let world = World::enrolled();
     let mut program = world.start(&["code", "npm", "--key-file", "ci.key", "--timeout", "5s"], "");
     program.number();
     let end = program.end();
     assert_eq!((end.code, end.stdout.as_str()), (Some(201), ""), "{}", end.stderr);
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        pairing_keeps_comments_and_adds_to_the_key_file,
+        without_a_file_the_key_alone_is_on_standard_output,
+        wrong_digits_store_nothing,
+        code_prints_the_code_and_nothing_else,
+        exec_gives_the_code_to_the_command_alone,
+        codes_come_one_by_one_and_are_masked_first,
+        every_other_phone_is_a_recipient,
+        signals_reach_the_command,
+        denied_wrong_number_and_interrupted_differ,
+        the_first_of_two_phones_wins,
+        the_doctor_is_content,
+        nobody_at_the_phone_is_a_timeout,
+    ]
 }

@@ -15,45 +15,45 @@ use super::{End, Program, Reply, World};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A world whose sockets are in a folder of its own.
-pub struct Codes {
-    pub world: World,
-    pub runtime: tempfile::TempDir,
+pub(crate) struct Codes {
+    pub(crate) world: World,
+    pub(crate) runtime: tempfile::TempDir,
 }
 
 impl Codes {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { world: World::enrolled(), runtime: runtime() }
     }
 
-    pub fn start(&self, arguments: &[&str]) -> Program {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Program {
         self.start_with(arguments, &[])
     }
 
-    pub fn start_with(&self, arguments: &[&str], further: &[(&str, &str)]) -> Program {
+    pub(crate) fn start_with(&self, arguments: &[&str], further: &[(&str, &str)]) -> Program {
         let runtime = self.runtime.path().to_str().unwrap();
         let environment = [&[("XDG_RUNTIME_DIR", runtime), ("PROGRAM", env!("CARGO_BIN_EXE_countersign"))], further].concat();
         Program::start_in(self.world.folder.path(), arguments, "", &environment)
     }
 
     /// Runs what nobody has to approve.
-    pub fn run(&self, arguments: &[&str]) -> End {
+    pub(crate) fn run(&self, arguments: &[&str]) -> End {
         self.start(arguments).end()
     }
 
-    pub fn approved(&self, mut program: Program) -> End {
+    pub(crate) fn approved(&self, mut program: Program) -> End {
         self.world.phone.reply(Reply::Approve(program.number()));
         program.end()
     }
 
     /// `approve` with the key, ended well.
-    pub fn approve(&self, further: &[&str]) -> End {
+    pub(crate) fn approve(&self, further: &[&str]) -> End {
         let end = self.approved(self.start(&[&["approve", "npm", "--key-file", "ci.key"], further].concat()));
         assert_eq!((end.code, end.stdout.as_str()), (Some(0), ""), "{}", end.stderr);
         end
     }
 
     /// `exec` with a way to codes; its command waits for a line and then runs this. The variables by which its codes are taken.
-    pub fn exec_with_socket(&self, count: u8, script: &str) -> (Program, [(&'static str, String); 2]) {
+    pub(crate) fn exec_with_socket(&self, count: u8, script: &str) -> (Program, [(&'static str, String); 2]) {
         let script = format!("echo \"$COUNTERSIGN_SOCKET $COUNTERSIGN_TOKEN\"; read end; {script}");
         let count = count.to_string();
         let mut program = self.start(&["exec", "npm", "--key-file", "ci.key", "--codes", &count, "--", "sh", "-c", &script]);
@@ -64,34 +64,34 @@ impl Codes {
     }
 
     /// Makes the seed's codes be for another target.
-    pub fn set_target(&self, target: &str) {
+    pub(crate) fn set_target(&self, target: &str) {
         let config = fs::read_to_string(self.world.config()).unwrap();
         let changed = config.replace("target = \"npm\"", &format!("target = \"{target}\""));
         assert_ne!(config, changed);
         fs::write(self.world.config(), changed).unwrap();
     }
 
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.runtime.path().join("countersign")
     }
 
     /// What is left there, folders by name.
-    pub fn left(&self) -> Vec<PathBuf> {
+    pub(crate) fn left(&self) -> Vec<PathBuf> {
         fs::read_dir(self.folder()).map(|entries| entries.map(|entry| entry.unwrap().path()).collect()).unwrap_or_default()
     }
 
     /// Waits until nothing is left.
-    pub fn wait_until_nothing_is_left(&self) {
+    pub(crate) fn wait_until_nothing_is_left(&self) {
         wait_until(|| self.left().is_empty(), || format!("{:?}", self.left()));
     }
 }
 
-pub fn runtime() -> tempfile::TempDir {
+pub(crate) fn runtime() -> tempfile::TempDir {
     tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap()
 }
 
 /// Looks again and again: for what another process does and does not tell.
-pub fn wait_until(done: impl Fn() -> bool, state: impl Fn() -> String) {
+pub(crate) fn wait_until(done: impl Fn() -> bool, state: impl Fn() -> String) {
     let deadline = Instant::now() + PATIENCE;
     while !done() {
         assert!(Instant::now() < deadline, "{}", state());
@@ -99,30 +99,30 @@ pub fn wait_until(done: impl Fn() -> bool, state: impl Fn() -> String) {
     }
 }
 
-pub fn is_code(text: &str) -> bool {
+pub(crate) fn is_code(text: &str) -> bool {
     text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The process that a line names: `... (process 123) ...`
-pub fn process_in(stderr: &str) -> rustix::process::Pid {
+pub(crate) fn process_in(stderr: &str) -> rustix::process::Pid {
     let number = stderr.split("(process ").nth(1).unwrap().split(')').next().unwrap();
     rustix::process::Pid::from_raw(number.parse().unwrap()).unwrap()
 }
 
-pub fn kill(process: rustix::process::Pid) {
+pub(crate) fn kill(process: rustix::process::Pid) {
     rustix::process::kill_process(process, Signal::KILL).unwrap();
     wait_until(|| is_dead(process), || format!("{process:?} lives"));
 }
 
 /// Gone, or nobody has asked for its exit code yet.
-pub fn is_dead(process: rustix::process::Pid) -> bool {
+pub(crate) fn is_dead(process: rustix::process::Pid) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).unwrap_or_default();
     rustix::process::test_kill_process(process).is_err() || status.contains("State:\tZ")
 }
 
 /// Whether a process has said what happens at a signal: to the last of those it listens for.
 #[cfg(target_os = "linux")]
-pub fn catches_signals(process: u32) -> bool {
+pub(crate) fn catches_signals(process: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let caught =
         status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap());
@@ -131,7 +131,7 @@ pub fn catches_signals(process: u32) -> bool {
 
 /// The processes that this one started.
 #[cfg(target_os = "linux")]
-pub fn children_of(parent: u32) -> Vec<rustix::process::Pid> {
+pub(crate) fn children_of(parent: u32) -> Vec<rustix::process::Pid> {
     let started = |process: &str| {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
         // After the name, which is in brackets: state, parent.
@@ -142,7 +142,7 @@ pub fn children_of(parent: u32) -> Vec<rustix::process::Pid> {
 }
 
 /// All files below a folder that hold this text.
-pub fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
+pub(crate) fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         if entry.file_type().unwrap().is_dir() {

@@ -1,12 +1,8 @@
 //! A command whose code was refused: how often it runs, with which codes, and who is asked.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-
-mod common;
 
 use std::fs;
 
-use common::{End, Program, Reply, World};
+use crate::common::{End, Program, Reply, World};
 use countersign_core::phone::HistoryOutcome;
 
 /// Exit code 3 says that the code was refused, 4 that there were too many attempts.
@@ -56,7 +52,6 @@ fn numbers(end: &End) -> usize {
     end.stderr.matches("match number").count()
 }
 
-#[test]
 fn within_what_was_approved_it_runs_again_with_another_code() {
     let fussy = Fussy::new();
     let mut program = fussy.start(&["--codes", "2"], &["3", "0"]);
@@ -68,7 +63,6 @@ fn within_what_was_approved_it_runs_again_with_another_code() {
     fussy.0.phone.wait_for(HistoryOutcome::Used);
 }
 
-#[test]
 fn then_it_asks_once_more_and_gives_up() {
     let fussy = Fussy::new();
     let mut program = fussy.start(&[], &["3", "3", "0"]);
@@ -81,7 +75,6 @@ fn then_it_asks_once_more_and_gives_up() {
     fussy.0.phone.wait_for(HistoryOutcome::Rejected);
 }
 
-#[test]
 fn a_denied_second_approval_leaves_the_exit_code_of_the_command() {
     let fussy = Fussy::new();
     let mut program = fussy.start(&[], &["3", "0"]);
@@ -94,21 +87,57 @@ fn a_denied_second_approval_leaves_the_exit_code_of_the_command() {
     assert!(end.stderr.contains("denied the request: enough"), "{}", end.stderr);
 }
 
-#[test]
-fn what_must_not_run_twice_does_not() {
+/// What stops another run is told, and is no end of the program: no event names another exit code than the program's own.
+fn a_program_is_told_one_exit_code() {
     let fussy = Fussy::new();
-    for (options, exits, code) in [
-        (&["--codes", "2", "--no-retry"][..], ["3", "0"], 3),
-        (&["--codes", "2"], ["4", "0"], 4),
-        (&["--codes", "2"], ["5", "0"], 5),
-        (&["--codes", "2"], ["0", "0"], 0),
-    ] {
+    for kind in ["denied", "interrupted"] {
         let _ = fs::remove_file(fussy.0.folder.path().join("runs"));
-        let mut program = fussy.start(options, &exits);
+        let mut program = fussy.start(&["--json"], &["3", "0"]);
+        let number = program.line("{\"event\":\"number\",\"phone\":\"pixel\",\"number\":\"");
+        fussy.0.phone.reply(Reply::Approve(number[..6].to_owned()));
+        program.line("{\"event\":\"used\",\"seed\":\"npm\",\"command\":\"sh\",\"exit\":3}");
+        program.line("{\"event\":\"number\"");
+        if kind == "denied" {
+            fussy.0.phone.reply(Reply::Deny("enough"));
+        } else {
+            program.signal(rustix::process::Signal::TERM);
+        }
+        let end = program.end();
+        let events: Vec<serde_json::Value> = end.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(
+            events.iter().all(|event| event["event"] != "failed" && event["exit"].as_i64().is_none_or(|exit| exit == 3)),
+            "{}",
+            end.stderr
+        );
+        let last = events.last().unwrap();
+        assert_eq!((end.code, &last["event"], &last["kind"]), (Some(3), &"not_again".into(), &kind.into()), "{}", end.stderr);
+    }
+}
+
+fn what_must_not_run_twice_does_not() {
+    let once = |options: &[&str], exit: &str, code| {
+        // A seed of its own for each: none waits for the steps of another.
+        let fussy = Fussy::new();
+        let mut program = fussy.start(options, &[exit, "0"]);
         fussy.approve(&mut program);
         let end = program.end();
         assert_eq!(end.code, Some(code), "{}", end.stderr);
         codes(&end, 1);
         assert_eq!(numbers(&end), 1, "{}", end.stderr);
-    }
+    };
+    once(&["--codes", "2", "--no-retry"], "3", 3);
+    once(&["--codes", "2"], "4", 4);
+    once(&["--codes", "2"], "5", 5);
+    once(&["--codes", "2"], "0", 0);
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        within_what_was_approved_it_runs_again_with_another_code,
+        then_it_asks_once_more_and_gives_up,
+        a_denied_second_approval_leaves_the_exit_code_of_the_command,
+        a_program_is_told_one_exit_code,
+        what_must_not_run_twice_does_not,
+    ]
 }

@@ -1,8 +1,6 @@
 //! A relay and a phone in threads, and the program with its standard error read line by line.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub, dead_code, reason = "test support")]
 
-#[cfg(unix)]
-pub mod codes;
+pub(crate) mod codes;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -30,10 +28,10 @@ use tokio::{
 /// How long a test waits for anything before it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub const URI: &str = "otpauth://totp/npm:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=npm&period=15";
+pub(crate) const URI: &str = "otpauth://totp/npm:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=npm&period=15";
 
 /// What tells a program which platform runs it: the tests may run on one.
-pub const PLATFORM_VARIABLES: &[&str] = &[
+pub(crate) const PLATFORM_VARIABLES: &[&str] = &[
     "BITBUCKET_BUILD_NUMBER",
     "BUILDKITE",
     "CI",
@@ -50,7 +48,7 @@ pub const PLATFORM_VARIABLES: &[&str] = &[
 ];
 
 /// A relay on a free port, until the test ends.
-pub fn relay() -> RelayUrl {
+pub(crate) fn relay() -> RelayUrl {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         runtime().block_on(async {
@@ -67,7 +65,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// What the human does with the next request.
-pub enum Reply {
+pub(crate) enum Reply {
     Approve(String),
     Deny(&'static str),
     WrongNumber,
@@ -81,7 +79,7 @@ enum Job {
 }
 
 /// A phone and its human.
-pub struct TestPhone(UnboundedSender<Job>);
+pub(crate) struct TestPhone(UnboundedSender<Job>);
 
 struct NoDisk;
 
@@ -92,25 +90,25 @@ impl Store for NoDisk {
 }
 
 impl TestPhone {
-    pub fn start(name: &'static str, relay: RelayUrl) -> Self {
+    pub(crate) fn start(name: &'static str, relay: RelayUrl) -> Self {
         let (sender, jobs) = unbounded_channel();
         thread::spawn(move || runtime().block_on(live(name, relay, jobs)));
         Self(sender)
     }
 
     /// Scans a pairing code; the digits it shows.
-    pub fn pair(&self, code: &str) -> String {
+    pub(crate) fn pair(&self, code: &str) -> String {
         let (sender, receiver) = mpsc::channel();
         self.0.send(Job::Pair(code.to_owned(), sender)).unwrap();
         receiver.recv_timeout(PATIENCE).unwrap()
     }
 
-    pub fn reply(&self, reply: Reply) {
+    pub(crate) fn reply(&self, reply: Reply) {
         self.0.send(Job::Reply(reply)).unwrap();
     }
 
     /// What the request that is on its screen says will be published.
-    pub fn artefact(&self) -> Option<Artefact> {
+    pub(crate) fn artefact(&self) -> Option<Artefact> {
         for _ in 0..200 {
             let (sender, receiver) = mpsc::channel();
             self.0.send(Job::Artefact(sender)).unwrap();
@@ -123,7 +121,7 @@ impl TestPhone {
     }
 
     /// Waits until the last request in the history ended like this.
-    pub fn wait_for(&self, outcome: HistoryOutcome) {
+    pub(crate) fn wait_for(&self, outcome: HistoryOutcome) {
         for _ in 0..200 {
             let (sender, receiver) = mpsc::channel();
             self.0.send(Job::History(sender)).unwrap();
@@ -240,32 +238,32 @@ async fn receive(link: &mut Link) -> Option<Vec<u8>> {
 }
 
 /// The program, running.
-pub struct Program {
-    pub child: Child,
+pub(crate) struct Program {
+    pub(crate) child: Child,
     stderr: mpsc::Receiver<String>,
     seen: Vec<String>,
 }
 
 /// How it ended.
-pub struct End {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct End {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Program {
-    pub fn start(folder: &Path, arguments: &[&str], stdin: &str) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[&str], stdin: &str) -> Self {
         Self::start_in(folder, arguments, stdin, &[])
     }
 
-    pub fn start_in(folder: &Path, arguments: &[&str], stdin: &str, environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_in(folder: &Path, arguments: &[&str], stdin: &str, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.args(arguments);
         Self::start_as(command, folder, stdin, environment)
     }
 
     /// By a line of the shell, in which `"$0" "$@"` is the program with its arguments.
-    pub fn start_by(line: &str, folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_by(line: &str, folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", line, env!("CARGO_BIN_EXE_countersign")]).args(arguments);
         Self::start_as(command, folder, "", environment)
@@ -288,12 +286,12 @@ impl Program {
         Self { child, stderr, seen: Vec::new() }
     }
 
-    pub fn type_line(&mut self, line: &str) {
+    pub(crate) fn type_line(&mut self, line: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
     /// The next line of standard output, byte by byte: what comes after it stays there.
-    pub fn first_line(&mut self) -> String {
+    pub(crate) fn first_line(&mut self) -> String {
         let (mut line, mut byte) = (Vec::new(), [0]);
         let stdout = self.child.stdout.as_mut().unwrap();
         while !line.ends_with(b"\n") && stdout.read(&mut byte).unwrap() == 1 {
@@ -303,7 +301,7 @@ impl Program {
     }
 
     /// The rest of the first line on standard error that starts with this.
-    pub fn line(&mut self, start: &str) -> String {
+    pub(crate) fn line(&mut self, start: &str) -> String {
         loop {
             let Ok(line) = self.stderr.recv_timeout(PATIENCE) else { panic!("no line {start:?} in {:#?}", self.seen) };
             self.seen.push(line.clone());
@@ -314,14 +312,14 @@ impl Program {
     }
 
     /// Waits for a line on standard error that starts with this, if there was none before.
-    pub fn says(&mut self, start: &str) {
+    pub(crate) fn says(&mut self, start: &str) {
         if !self.seen.iter().any(|line| line.starts_with(start)) {
             self.line(start);
         }
     }
 
     /// The match number, unless the program ends before.
-    pub fn number_or_end(&mut self) -> Option<String> {
+    pub(crate) fn number_or_end(&mut self) -> Option<String> {
         while let Ok(line) = self.stderr.recv_timeout(PATIENCE) {
             self.seen.push(line.clone());
             if let Some(number) = line.strip_prefix("    match number:  ") {
@@ -331,17 +329,17 @@ impl Program {
         None
     }
 
-    pub fn number(&mut self) -> String {
+    pub(crate) fn number(&mut self) -> String {
         self.line("    match number:  ")
     }
 
     #[cfg(unix)]
-    pub fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_raw(self.child.id().cast_signed()).unwrap();
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    pub fn end(mut self) -> End {
+    pub(crate) fn end(mut self) -> End {
         drop(self.child.stdin.take());
         let mut stdout = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
@@ -354,15 +352,15 @@ impl Program {
 }
 
 /// A folder with a config and a key, paired with a phone over a relay.
-pub struct World {
-    pub folder: tempfile::TempDir,
-    pub relay: RelayUrl,
-    pub phone: TestPhone,
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) relay: RelayUrl,
+    pub(crate) phone: TestPhone,
 }
 
 impl World {
     /// Paired by the program itself.
-    pub fn paired() -> Self {
+    pub(crate) fn paired() -> Self {
         let relay = relay();
         let world = Self { folder: tempfile::tempdir().unwrap(), phone: TestPhone::start("pixel", relay.clone()), relay };
         let end = pair(&world.phone, world.folder.path(), &world.relay, &["--key-file", "ci.key"], |digits| digits);
@@ -371,7 +369,7 @@ impl World {
     }
 
     /// And with a seed named npm.
-    pub fn enrolled() -> Self {
+    pub(crate) fn enrolled() -> Self {
         let world = Self::paired();
         let end = world.enroll();
         assert_eq!((end.code, end.stdout.as_str()), (Some(0), ""), "{}", end.stderr);
@@ -379,7 +377,7 @@ impl World {
         world
     }
 
-    pub fn enroll(&self) -> End {
+    pub(crate) fn enroll(&self) -> End {
         let mut program = self.start(&["enroll", "npm", "--uri-stdin", "--key-file", "ci.key"], &format!("{URI}\n"));
         if let Some(number) = program.number_or_end() {
             self.phone.reply(Reply::Approve(number));
@@ -387,17 +385,17 @@ impl World {
         program.end()
     }
 
-    pub fn start(&self, arguments: &[&str], stdin: &str) -> Program {
+    pub(crate) fn start(&self, arguments: &[&str], stdin: &str) -> Program {
         Program::start(self.folder.path(), arguments, stdin)
     }
 
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("countersign.toml")
     }
 }
 
 /// Runs `countersign pair`; `mistype` may change the digits.
-pub fn pair(phone: &TestPhone, folder: &Path, relay: &RelayUrl, further: &[&str], mistype: impl Fn(String) -> String) -> End {
+pub(crate) fn pair(phone: &TestPhone, folder: &Path, relay: &RelayUrl, further: &[&str], mistype: impl Fn(String) -> String) -> End {
     let arguments = [&["pair", "--relay", relay.origin(), "--name", "acme/widget"], further].concat();
     let mut program = Program::start(folder, &arguments, "");
     let code = format!("COUNTERSIGN-PAIR-1{}", program.line("COUNTERSIGN-PAIR-1"));

@@ -1,12 +1,8 @@
 //! What the log of each platform gets, to the byte.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-
-mod common;
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use common::{End, Program, Reply, World};
+use crate::common::{End, Program, Reply, World};
 use rustix::process::Signal;
 
 const ASK: [&str; 8] = ["exec", "npm", "--key-file", "ci.key", "--", "sh", "-c", "echo ran"];
@@ -27,7 +23,6 @@ fn between<'a>(log: &'a str, first: &str, last: &str) -> &'a str {
     log.split_once(first).and_then(|(_, rest)| rest.split_once(last)).unwrap_or_else(|| panic!("{log:?}")).0
 }
 
-#[test]
 fn requests_are_folded() {
     let world = World::enrolled();
     let number = "\n    match number:  N\n\ncountersign: type this number";
@@ -59,7 +54,6 @@ fn requests_are_folded() {
     assert_eq!(gitlab.replace(&time, "T").replace(&end_time, "T"), expected);
 }
 
-#[test]
 fn github_gets_a_notice_and_a_summary_and_takes_no_commands_from_outside() {
     let world = World::enrolled();
     let summary = world.folder.path().join("summary");
@@ -93,7 +87,6 @@ countersign: pixel: the maintainer denied the request: not today";
     assert_eq!(summary, "\nCountersign&#58; no code of npm for sh&#58; pixel&#58; the maintainer denied the request&#58; not today\n\n");
 }
 
-#[test]
 fn programs_get_events() {
     let world = World::enrolled();
     let events = |log: &str| -> Vec<serde_json::Value> { log.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
@@ -108,7 +101,8 @@ fn programs_get_events() {
     let end = program.end();
     assert_eq!(end.code, Some(3));
     let events_seen = events(&end.stderr);
-    let names: Vec<&str> = events_seen.iter().map(|event| event["event"].as_str().unwrap()).filter(|it| *it != "note").collect();
+    let names: Vec<&str> =
+        events_seen.iter().map(|event| event["event"].as_str().unwrap()).filter(|it| !["note", "step"].contains(it)).collect();
     assert_eq!(names, ["asking", "number", "approved", "running", "used"]);
     assert_eq!(events_seen.last().unwrap()["exit"], 3);
     // A failure, and arguments that are wrong.
@@ -134,7 +128,6 @@ fn programs_get_events() {
 }
 
 /// Masked before the code is used: the job is ended while the code's step has not begun, or its command runs.
-#[test]
 fn codes_are_masked_or_it_is_said_that_they_are_not() {
     let world = World::enrolled();
     let agent = world.folder.path().join("buildkite-agent");
@@ -169,4 +162,14 @@ fn codes_are_masked_or_it_is_said_that_they_are_not() {
     assert!(!log.contains("mask"), "{log}");
     fs::write(&agent, "#!/bin/sh\nexit 1\n").unwrap();
     until(&[("BUILDKITE", "true"), ("PATH", &path)], "countersign: warning: Buildkite could not be told to mask the code in the log");
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        requests_are_folded,
+        github_gets_a_notice_and_a_summary_and_takes_no_commands_from_outside,
+        programs_get_events,
+        codes_are_masked_or_it_is_said_that_they_are_not,
+    ]
 }

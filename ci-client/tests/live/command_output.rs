@@ -1,15 +1,10 @@
 //! What a command writes goes through, and its end tells whether the code was refused.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-
-mod common;
 
 use std::{fs, io::Read as _};
 
-use common::{Reply, World};
+use crate::common::{Reply, World};
 use countersign_core::phone::HistoryOutcome;
 
-#[test]
 fn output_goes_through_unchanged_and_at_once() {
     let world = World::enrolled();
     // Nothing is written after the question until it is answered: it must come through without the end of a line.
@@ -33,7 +28,6 @@ fn output_goes_through_unchanged_and_at_once() {
     assert_eq!(program.child.wait().unwrap().code(), Some(4));
 }
 
-#[test]
 fn a_refused_code_is_noticed() {
     let world = World::enrolled();
     let script = "printf 'npm error code EOTP\\nnpm error This operation requires a one-time password.\\n' >&2; exit 1";
@@ -46,7 +40,6 @@ fn a_refused_code_is_noticed() {
     world.phone.wait_for(HistoryOutcome::Rejected);
 }
 
-#[test]
 fn a_target_of_the_configuration_is_used() {
     let world = World::enrolled();
     let config = fs::read_to_string(world.config()).unwrap().replace("target = \"npm\"", "target = \"mine\"");
@@ -65,7 +58,6 @@ fn a_target_of_the_configuration_is_used() {
 }
 
 /// What a command writes when it is told to stop is no verdict on its code.
-#[test]
 fn an_interrupted_command_says_nothing_about_its_code() {
     let world = World::enrolled();
     let script = "trap 'echo npm error code EOTP >&2; exit 1' TERM; echo ready >&2; while :; do sleep 0.1; done";
@@ -77,4 +69,14 @@ fn an_interrupted_command_says_nothing_about_its_code() {
     assert_eq!(end.code, Some(1), "{}", end.stderr);
     assert!(end.stderr.contains("npm error code EOTP") && !end.stderr.contains("the code was refused"), "{}", end.stderr);
     world.phone.wait_for(HistoryOutcome::NotUsed);
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        output_goes_through_unchanged_and_at_once,
+        a_refused_code_is_noticed,
+        a_target_of_the_configuration_is_used,
+        an_interrupted_command_says_nothing_about_its_code,
+    ]
 }

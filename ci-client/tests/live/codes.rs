@@ -1,8 +1,4 @@
 //! Many codes of one approval: what runs inside `exec` and `serve`, and the holder that `approve` leaves.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-
-mod common;
 
 use std::{
     fs,
@@ -13,15 +9,14 @@ use std::{
 };
 
 #[cfg(target_os = "linux")]
-use common::codes::{catches_signals, children_of, kill, wait_until};
-use common::{
+use crate::common::codes::{catches_signals, children_of, kill, wait_until};
+use crate::common::{
     Reply,
     codes::{Codes, files_with, is_code, is_dead, process_in, runtime},
 };
 use countersign_core::phone::HistoryOutcome;
 use rustix::process::Signal;
 
-#[test]
 fn a_command_takes_fresh_codes_and_not_more_than_were_approved() {
     let codes = Codes::new();
     // Two at the same moment, then one too many.
@@ -40,7 +35,6 @@ fn a_command_takes_fresh_codes_and_not_more_than_were_approved() {
     codes.world.phone.wait_for(HistoryOutcome::Used);
 }
 
-#[test]
 fn codes_that_a_failing_command_took_are_told_as_used() {
     let codes = Codes::new();
     let script = r#"env | grep -c ^COUNTERSIGN_KEY; taken=$("$PROGRAM" next npm --min-life 1s) && exit 9"#;
@@ -49,7 +43,6 @@ fn codes_that_a_failing_command_took_are_told_as_used() {
     codes.world.phone.wait_for(HistoryOutcome::Used);
 }
 
-#[test]
 fn next_says_what_is_wrong() {
     let codes = Codes::new();
     let end = codes.run(&["next", "npm"]);
@@ -58,16 +51,16 @@ fn next_says_what_is_wrong() {
     let gone = [("COUNTERSIGN_SOCKET", "/nobody/is/here"), ("COUNTERSIGN_TOKEN", "x")];
     let end = codes.start_with(&["next", "npm"], &gone).end();
     assert_eq!((end.code, end.stdout.as_str()), (Some(210), ""), "{}", end.stderr);
-    let script =
-        r#""$PROGRAM" next pypi; echo $?; COUNTERSIGN_TOKEN=x "$PROGRAM" next npm; echo $?; "$PROGRAM" next npm --min-life 30s; echo $?"#;
+    let script = r#""$PROGRAM" next pypi; echo $?; COUNTERSIGN_TOKEN=x "$PROGRAM" next npm; echo $?; "$PROGRAM" next npm --min-life 30s; echo $?
+        "$PROGRAM" next npm >/dev/null; echo $?"#;
     let end = codes.approved(codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "sh", "-c", script]));
-    assert_eq!((end.code, end.stdout.as_str()), (Some(0), "207\n206\n210\n"), "{}", end.stderr);
+    assert_eq!((end.code, end.stdout.as_str()), (Some(0), "207\n206\n210\n207\n"), "{}", end.stderr);
     assert!(end.stderr.contains("the codes there are of the seed \"npm\", not \"pypi\""), "{}", end.stderr);
     assert!(end.stderr.contains("no code of this seed lives that long"), "{}", end.stderr);
+    assert!(end.stderr.contains("standard output is closed or /dev/null, where what this prints would be lost; nothing was done\nhint: "));
 }
 
 #[cfg(target_os = "linux")]
-#[test]
 fn next_is_interrupted_while_it_waits_and_spends_nothing() {
     let codes = Codes::new();
     let (mut program, variables) = codes.exec_with_socket(2, r#""$PROGRAM" next npm --min-life 1s"#);
@@ -88,7 +81,6 @@ fn next_is_interrupted_while_it_waits_and_spends_nothing() {
     }
 }
 
-#[test]
 fn what_was_approved_is_used_later_without_asking() {
     let codes = Codes::new();
     let end = codes.approve(&["--codes", "1", "--for", "1m", "--reason", "release 1.2"]);
@@ -126,20 +118,23 @@ fn what_was_approved_is_used_later_without_asking() {
     assert_eq!(end.code, Some(0), "{}", end.stderr);
 }
 
-#[test]
 fn exec_uses_the_holder_and_lets_its_command_do_so() {
     let codes = Codes::new();
     codes.approve(&["--codes", "2", "--for", "2m"]);
     let script = r#"echo "$NPM_CONFIG_OTP"; "$PROGRAM" next npm --min-life 1s; "$PROGRAM" next npm; exit $?"#;
-    let end = codes.run(&["exec", "npm", "--", "sh", "-c", script]);
+    let end = codes.run(&["exec", "npm", "--codes", "3", "--", "sh", "-c", script]);
     let lines: Vec<&str> = end.stdout.lines().collect();
     assert!(lines.len() == 2 && lines[0] != lines[1] && lines.iter().all(|line| is_code(line)), "{lines:?}\n{}", end.stderr);
     assert_eq!(end.code, Some(210), "{}", end.stderr);
+    // Known from the start, and the same at its end whether the holder is ending or has ended.
+    let warning =
+        "countersign: warning: 3 codes are wanted and the holder has 2 left: whoever asks for one more gets none (exit code 210)\nhint: ";
+    assert!(end.stderr.contains(warning), "{}", end.stderr);
+    assert!(end.stderr.contains("countersign: no code is left: the process that had them ended"), "{}", end.stderr);
     codes.wait_until_nothing_is_left();
 }
 
 /// A seed whose service takes a code twice: what a script takes one by one is a new code all the same.
-#[test]
 fn next_repeats_no_code_where_a_step_may_serve_twice() {
     let codes = Codes::new();
     codes.set_target("gem");
@@ -151,19 +146,23 @@ fn next_repeats_no_code_where_a_step_may_serve_twice() {
     codes.world.phone.wait_for(HistoryOutcome::Used);
     // Of a holder, one after the other may have the same; who asks for two gets two.
     codes.approve(&["--codes", "2"]);
-    let end = codes.run(&["code", "npm", "--codes", "2"]);
+    let end = codes.run(&["code", "npm", "--codes", "2", "--json"]);
     let lines: Vec<&str> = end.stdout.lines().collect();
     assert!(lines.len() == 2 && lines[0] != lines[1], "{lines:?}\n{}", end.stderr);
+    let used = "{\"event\":\"used\",\"seed\":\"npm\",\"command\":null,\"exit\":null}";
+    assert_eq!(end.stderr.lines().filter(|line| *line == used).count(), 2, "{}", end.stderr);
+    // The wait for the second is an event as well.
+    assert!(end.stderr.contains("{\"event\":\"step\",\"seed\":\"npm\",\"left_s\":"), "{}", end.stderr);
 }
 
-#[test]
 fn fresh_asks_although_there_is_a_holder() {
     let codes = Codes::new();
     codes.approve(&["--codes", "1", "--for", "1m"]);
     let mut program = codes.start(&["exec", "npm", "--key-file", "ci.key", "--fresh", "--", "sh", "-c", "exit 3"]);
     codes.world.phone.reply(Reply::Approve(program.number()));
     // The steps before are those of the holder, which has its codes still.
-    program.line("countersign: the code is of the next step of time: waiting");
+    let why = program.line("countersign: the code is of a later step of time: waiting ");
+    assert!(why.ends_with("All steps before it belong to an earlier approval, used or not, and no step is issued twice"), "{why}");
     let end = codes.run(&["close", "npm"]);
     assert_eq!(end.code, Some(0), "{}", end.stderr);
     assert!(end.stderr.contains("countersign: the holder of npm has ended"), "{}", end.stderr);
@@ -171,11 +170,12 @@ fn fresh_asks_although_there_is_a_holder() {
     let end = codes.run(&["close", "npm"]);
     assert_eq!(end.code, Some(0), "{}", end.stderr);
     assert!(end.stderr.contains("countersign: there is no holder of npm"), "{}", end.stderr);
-    assert_eq!(program.end().code, Some(3));
+    let end = program.end();
+    assert_eq!(end.code, Some(3), "{}", end.stderr);
+    assert!(end.stderr.contains("\ncountersign: waiting for the code's step of time, "), "{}", end.stderr);
 }
 
 #[cfg(target_os = "linux")]
-#[test]
 fn a_holder_keeps_no_file_of_its_starter_open() {
     let codes = Codes::new();
     let path = codes.world.folder.path().join("foreign");
@@ -192,7 +192,6 @@ fn a_holder_keeps_no_file_of_its_starter_open() {
 }
 
 #[cfg(target_os = "linux")]
-#[test]
 fn a_holder_that_was_stopped_holds_up_nobody() {
     let codes = Codes::new();
     let holder = process_in(&codes.approve(&["--codes", "2"]).stderr);
@@ -213,7 +212,6 @@ fn a_holder_that_was_stopped_holds_up_nobody() {
 }
 
 #[cfg(target_os = "linux")]
-#[test]
 fn approve_ends_at_a_signal_while_its_holder_does_not_take_the_codes() {
     let codes = Codes::new();
     let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key"]);
@@ -229,7 +227,6 @@ fn approve_ends_at_a_signal_while_its_holder_does_not_take_the_codes() {
     codes.world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
-#[test]
 fn one_holder_for_a_seed() {
     let codes = Codes::new();
     let first = process_in(&codes.approve(&["--codes", "2"]).stderr);
@@ -256,7 +253,6 @@ fn one_holder_for_a_seed() {
     codes.wait_until_nothing_is_left();
 }
 
-#[test]
 fn a_denied_approve_leaves_no_holder() {
     let codes = Codes::new();
     let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key"]);
@@ -266,7 +262,6 @@ fn a_denied_approve_leaves_no_holder() {
     codes.wait_until_nothing_is_left();
 }
 
-#[test]
 fn folders_that_do_not_do_are_told_before_anybody_is_asked() {
     let codes = Codes::new();
     let deep = codes.runtime.path().join("x".repeat(90));
@@ -305,7 +300,6 @@ fn get(url: &str) -> (String, String) {
     (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
 }
 
-#[test]
 fn a_url_gives_codes() {
     let codes = Codes::new();
     let mut program = codes.start(&["serve", "npm", "--key-file", "ci.key", "--codes", "1", "--for", "1m", "--min-life", "1s"]);
@@ -317,15 +311,18 @@ fn a_url_gives_codes() {
     assert_eq!(get(&url[..url.len() - 1]), ("404".into(), String::new()));
     let (status, body) = get(url);
     assert!(status == "200" && is_code(body.strip_suffix('\n').unwrap()), "{status} {body:?}");
-    assert_eq!(get(url), ("410".into(), String::new()));
+    for _ in 0..3 {
+        assert_eq!(get(url), ("410".into(), String::new()));
+    }
     program.signal(Signal::TERM);
     program.says("countersign: a GET got no code (410): all codes of this approval were handed out already");
+    // A line for the first, and one for all others.
+    assert_eq!(program.line("countersign: "), "2 more GETs got no code (410)");
     program.says("countersign: 1 of 1 codes were handed out");
     assert_eq!(program.child.wait().unwrap().code(), Some(130));
     codes.world.phone.wait_for(HistoryOutcome::Used);
 }
 
-#[test]
 fn a_life_that_no_step_has_is_told_as_soon_as_it_is_known() {
     let codes = Codes::new();
     let end = codes.approved(codes.start(&["serve", "npm", "--key-file", "ci.key", "--min-life", "15s", "--", "true"]));
@@ -335,7 +332,6 @@ fn a_life_that_no_step_has_is_told_as_soon_as_it_is_known() {
     codes.world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
-#[test]
 fn serve_runs_a_command_and_passes_its_exit_code_on() {
     let codes = Codes::new();
     let script = r#"test -z "${COUNTERSIGN_CODE+x}" && echo "$COUNTERSIGN_URL"; exit 7"#;
@@ -346,7 +342,6 @@ fn serve_runs_a_command_and_passes_its_exit_code_on() {
     codes.world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
-#[test]
 fn a_port_that_is_taken_is_told_before_anybody_is_asked() {
     let codes = Codes::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -354,4 +349,32 @@ fn a_port_that_is_taken_is_told_before_anybody_is_asked() {
     let end = codes.run(&["serve", "npm", "--key-file", "ci.key", "--port", &port]);
     assert_eq!((end.code, end.stdout.as_str()), (Some(211), ""), "{}", end.stderr);
     assert!(end.stderr.contains("is taken by another process; nobody was asked"), "{}", end.stderr);
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        a_command_takes_fresh_codes_and_not_more_than_were_approved,
+        codes_that_a_failing_command_took_are_told_as_used,
+        next_says_what_is_wrong,
+        #[cfg(target_os = "linux")]
+        next_is_interrupted_while_it_waits_and_spends_nothing,
+        what_was_approved_is_used_later_without_asking,
+        exec_uses_the_holder_and_lets_its_command_do_so,
+        next_repeats_no_code_where_a_step_may_serve_twice,
+        fresh_asks_although_there_is_a_holder,
+        #[cfg(target_os = "linux")]
+        a_holder_keeps_no_file_of_its_starter_open,
+        #[cfg(target_os = "linux")]
+        a_holder_that_was_stopped_holds_up_nobody,
+        #[cfg(target_os = "linux")]
+        approve_ends_at_a_signal_while_its_holder_does_not_take_the_codes,
+        one_holder_for_a_seed,
+        a_denied_approve_leaves_no_holder,
+        folders_that_do_not_do_are_told_before_anybody_is_asked,
+        a_url_gives_codes,
+        a_life_that_no_step_has_is_told_as_soon_as_it_is_known,
+        serve_runs_a_command_and_passes_its_exit_code_on,
+        a_port_that_is_taken_is_told_before_anybody_is_asked,
+    ]
 }

@@ -1,8 +1,4 @@
 //! kill -9 at each point: nothing is left that another user could use, and the next one cleans up.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-
-mod common;
 
 use std::{
     fs,
@@ -13,8 +9,8 @@ use std::{
 };
 
 #[cfg(target_os = "linux")]
-use common::codes::{catches_signals, children_of, wait_until};
-use common::{
+use crate::common::codes::{catches_signals, children_of, wait_until};
+use crate::common::{
     Program, Reply,
     codes::{Codes, files_with, is_code, kill, process_in},
 };
@@ -33,7 +29,6 @@ fn closed_to_others(codes: &Codes) {
     }
 }
 
-#[test]
 fn a_killed_approve_leaves_no_holder() {
     let codes = Codes::new();
     let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key", "--codes", "2"]);
@@ -45,7 +40,6 @@ fn a_killed_approve_leaves_no_holder() {
 }
 
 #[cfg(target_os = "linux")]
-#[test]
 fn a_holder_that_is_killed_before_the_approval_is_told() {
     let codes = Codes::new();
     let mut program = codes.start(&["approve", "npm", "--key-file", "ci.key", "--codes", "2"]);
@@ -64,7 +58,6 @@ fn a_holder_that_is_killed_before_the_approval_is_told() {
     assert_eq!(end.code, Some(0), "{}", end.stderr);
 }
 
-#[test]
 fn a_killed_holder_takes_its_codes_with_it() {
     let codes = Codes::new();
     let end = codes.approve(&["--codes", "1"]);
@@ -89,7 +82,6 @@ fn a_killed_holder_takes_its_codes_with_it() {
     codes.wait_until_nothing_is_left();
 }
 
-#[test]
 fn a_killed_exec_leaves_a_socket_that_nobody_can_use_and_the_next_one_removes() {
     let codes = Codes::new();
     let script = r#"echo "$COUNTERSIGN_CODE $COUNTERSIGN_SOCKET $COUNTERSIGN_TOKEN"; read end"#;
@@ -112,7 +104,6 @@ fn a_killed_exec_leaves_a_socket_that_nobody_can_use_and_the_next_one_removes() 
     assert_eq!(codes.left(), Vec::<PathBuf>::new());
 }
 
-#[test]
 fn a_killed_exec_that_waits_for_its_approval_leaves_a_folder_that_the_next_one_removes() {
     let codes = Codes::new();
     let mut program = codes.start(&["exec", "npm", "--key-file", "ci.key", "--codes", "2", "--", "true"]);
@@ -129,7 +120,6 @@ fn a_killed_exec_that_waits_for_its_approval_leaves_a_folder_that_the_next_one_r
     assert_eq!(codes.left(), Vec::<PathBuf>::new());
 }
 
-#[test]
 fn a_killed_serve_listens_no_more() {
     let codes = Codes::new();
     let mut program = codes.start(&["serve", "npm", "--key-file", "ci.key"]);
@@ -143,7 +133,6 @@ fn a_killed_serve_listens_no_more() {
 }
 
 #[cfg(target_os = "linux")]
-#[test]
 fn a_killed_next_spends_no_code() {
     let codes = Codes::new();
     let (mut program, variables) = codes.exec_with_socket(3, r#""$PROGRAM" next npm --min-life 1s"#);
@@ -156,4 +145,19 @@ fn a_killed_next_spends_no_code() {
     let end = program.end();
     assert!(end.code == Some(0) && is_code(end.stdout.trim()), "{}", end.stderr);
     assert_eq!(codes.left(), Vec::<PathBuf>::new());
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        a_killed_approve_leaves_no_holder,
+        #[cfg(target_os = "linux")]
+        a_holder_that_is_killed_before_the_approval_is_told,
+        a_killed_holder_takes_its_codes_with_it,
+        a_killed_exec_leaves_a_socket_that_nobody_can_use_and_the_next_one_removes,
+        a_killed_exec_that_waits_for_its_approval_leaves_a_folder_that_the_next_one_removes,
+        a_killed_serve_listens_no_more,
+        #[cfg(target_os = "linux")]
+        a_killed_next_spends_no_code,
+    ]
 }

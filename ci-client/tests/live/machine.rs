@@ -1,12 +1,8 @@
 //! What a machine may do to a job: full disks, closed streams, files that others may write.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-
-mod common;
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use common::{End, Program, Reply, World, codes::is_code};
+use crate::common::{End, Program, Reply, World, codes::is_code};
 use countersign_core::phone::HistoryOutcome;
 
 /// No file may have more than nothing in it, as on a disk that is full.
@@ -21,7 +17,6 @@ fn approved(world: &World, mut program: Program) -> End {
     program.end()
 }
 
-#[test]
 fn a_full_standard_output_is_told_and_the_code_is_not_in_the_log() {
     if !std::path::Path::new("/dev/full").exists() {
         return;
@@ -35,7 +30,6 @@ fn a_full_standard_output_is_told_and_the_code_is_not_in_the_log() {
     world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
-#[test]
 fn a_full_disk_is_told_before_anybody_is_asked() {
     let world = World::enrolled();
     let config = fs::read(world.config()).unwrap();
@@ -53,7 +47,6 @@ fn a_full_disk_is_told_before_anybody_is_asked() {
     assert_eq!(end.code, Some(0), "{}", end.stderr);
 }
 
-#[test]
 fn a_closed_standard_input_holds_up_nothing() {
     let world = World::enrolled();
     const CLOSED: &str = "exec \"$0\" \"$@\" <&-";
@@ -69,7 +62,36 @@ fn a_closed_standard_input_holds_up_nothing() {
     assert!(end.stderr.contains("standard output is closed or /dev/null") && !end.stderr.contains("asking"), "{}", end.stderr);
 }
 
-#[test]
+/// As in a container of a CI, where the checkout is another user's. Only root can give a file away.
+fn a_configuration_of_another_user_is_told_unless_it_was_named() {
+    let world = World::enrolled();
+    if std::os::unix::fs::chown(world.config(), Some(1001), None).is_err() {
+        return;
+    }
+    let told = "countersign: warning: ";
+    let end = world.start(&["seeds"], "").end();
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let place = world.config().canonicalize().unwrap().display().to_string();
+    let warning = format!("{told}{place} belongs to another user (uid 1001), and so choose who is asked and where codes go\nhint: ");
+    assert!(end.stderr.starts_with(&warning.replace("and so choose", "who may change it, and so choose")), "{}", end.stderr);
+    let end = world.start(&["seeds", "--config", "countersign.toml"], "").end();
+    assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""));
+    // One that says where the code goes is refused before anybody is asked, and named it is not.
+    let own = "\n[target.mine]\nargs = [\"--otp={code}\"]\n";
+    let config = fs::read_to_string(world.config()).unwrap().replace("target = \"npm\"", "target = \"mine\"");
+    fs::write(world.config(), config + own).unwrap();
+    let exec = |further: &[&str]| world.start(&[&["exec", "npm", "--key-file", "ci.key"], further, &["--", "echo"]].concat(), "");
+    let end = exec(&[]).end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(207), ""), "{}", end.stderr);
+    assert!(
+        end.stderr.contains("target mine of countersign.toml says where the code goes; nobody was asked\nhint: if that is meant"),
+        "{}",
+        end.stderr
+    );
+    let end = approved(&world, exec(&["--config", "countersign.toml"]));
+    assert!(end.code == Some(0) && end.stdout.starts_with("--otp="), "{}", end.stderr);
+}
+
 fn a_configuration_that_others_may_write_is_refused() {
     let world = World::enrolled();
     let set = |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -91,4 +113,15 @@ fn a_configuration_that_others_may_write_is_refused() {
     told(world.folder.path());
     set(world.folder.path(), folder);
     assert_eq!(world.start(&["seeds"], "").end().code, Some(0));
+}
+
+/// All of them.
+pub(crate) fn tests() -> Vec<crate::harness::Trial> {
+    trials![
+        a_full_standard_output_is_told_and_the_code_is_not_in_the_log,
+        a_full_disk_is_told_before_anybody_is_asked,
+        a_closed_standard_input_holds_up_nothing,
+        a_configuration_of_another_user_is_told_unless_it_was_named,
+        a_configuration_that_others_may_write_is_refused,
+    ]
 }

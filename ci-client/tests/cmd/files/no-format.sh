@@ -1,0 +1,1 @@
+echo "nobody knows who runs this"

@@ -1,0 +1,2 @@
+#!/usr/bin/env no-such-interpreter
+echo "nobody is there to run this"
