@@ -1,5 +1,6 @@
 //! Runs tests that mostly wait, more of them at once than there are cores. Understands what `cargo test` hands on: names (parts of them, or
 //! `--exact`), `--skip NAME`, `--list`, `--test-threads N`; other options of the usual harness are taken and change nothing.
+//! (`libtest-mimic` does the same, and turns features of clap on: everything that has a command line would be built twice.)
 
 use std::{
     process::ExitCode,
