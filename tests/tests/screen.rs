@@ -110,14 +110,10 @@ fn a_request_is_seen_mistyped_and_approved() {
     terminal.wait_for("type the 6 digits that the job's log shows");
     terminal.type_line(&number);
     terminal.wait_for("Approve ACME:release for acme/widget: passphrase:");
-    terminal.type_line("not the passphrase");
-    terminal.wait_for("the passphrase is wrong");
-    // The request still waits. In a smaller window, too.
-    terminal.tmux(&["resize-window", "-x", "60", "-y", "14"]);
-    terminal.press(&["a"]);
-    terminal.wait_for("number in the job's log:");
-    terminal.type_line(&number);
-    terminal.wait_for("passphrase:");
+    terminal.type_line("dont quit");
+    // Asked for again in place. In a smaller window, too.
+    terminal.wait_for("that was wrong. Approve ACME:release for acme/widget: passphrase:");
+    terminal.tmux(&["resize-window", "-x", "80", "-y", "14"]);
     terminal.tmux(&["send-keys", "-l", setting.phone.passphrase()]);
     assert!(!terminal.wait_for("passphrase: ****").contains(setting.phone.passphrase()));
     terminal.press(&["Enter"]);
@@ -159,7 +155,12 @@ fn a_request_is_denied_withdrawn_and_its_pairing_blocked() {
     assert!(page.contains("waiting for requests") && !page.contains("123"), "{page}");
     let mut job = ask();
     job.match_number();
+    // The rest of it is no command, also to the request that has come meanwhile.
     terminal.wait_for("Known to this phone");
+    terminal.press(&["d", "q", "4"]);
+    assert!(terminal.wait_for("what you type goes nowhere: press Enter").contains("Known to this phone"));
+    terminal.press(&["Enter"]);
+    terminal.wait_gone("press Enter");
     terminal.press(&["b"]);
     terminal.wait_for("take the pairing acme/widget back for good? [yes/no]");
     terminal.type_line("yes");
@@ -193,6 +194,8 @@ fn a_request_that_goes_takes_the_passphrase_question_with_it() {
     let mut job = setting.client(&["code", "npm"]);
     job.match_number();
     terminal.wait_for("Known to this phone");
+    terminal.press(&["Enter"]);
+    terminal.wait_gone("press Enter");
     terminal.press(&["d"]);
     terminal.type_line("not today");
     assert_eq!(job.end().code(), 200);
@@ -314,6 +317,8 @@ fn a_lost_unlock_key_leaves_the_request_and_says_how_it_comes_back() {
     let page = terminal.wait_for("unlock.age is missing");
     assert!(page.contains("countersign-phone") && page.contains("restore-key BACKUP") && page.contains("Known to this phone"), "{page}");
     terminal.press(&["q"]);
+    terminal.wait_for("leave although a request waits? [yes/no]");
+    terminal.type_line("yes");
     terminal.wait_for("ended with 0");
     let restored = setting.phone.done(&["restore-key", backup], &[BACKUP, "another horse"]);
     assert_eq!(restored.code(), 0, "{restored:?}");

@@ -68,7 +68,7 @@ fn attention(attention: &Attention) -> String {
     match attention {
         Attention::Evicted { relay } => {
             format!(
-                "{relay}: ANOTHER device answers for this phone now: its keys were copied, or two programs share one state; start this one again to take its place"
+                "{relay}: ANOTHER device answers for this phone now: its keys were copied, or two programs share one state; to take its place press r on the full screen, or start this one again"
             )
         }
         Attention::WakeUpRegistered { pairing } => {

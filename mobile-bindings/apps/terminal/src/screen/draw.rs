@@ -12,8 +12,14 @@ use ratatui::{
 use super::model::{Model, Page, Question};
 use crate::{show, time_text::utc};
 
-/// Draws everything; `local` is this machine's time, Unix seconds.
-pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, local: u64) {
+/// Columns that are kept for what is typed.
+const ROOM_TO_TYPE: usize = 14;
+const KNOWN: &str = "Known to this phone";
+const CLAIMED: &str = "CLAIMED by the job, checked by nobody";
+/// Rows of a window that has room for notices beside a request.
+const ROOMY: u16 = 20;
+/// Draws everything; `local` is this machine's time, Unix seconds. Tells the model what fits.
+pub(crate) fn draw(frame: &mut Frame<'_>, model: &mut Model, local: u64) {
     let notices = notices(model, frame.area());
     let height = u16::try_from(notices.len()).unwrap_or(0);
     let rows = [Constraint::Length(1), Constraint::Min(1), Constraint::Length(height), Constraint::Length(1), Constraint::Length(1)];
@@ -22,7 +28,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, local: u64) {
     match &model.page {
         Page::Requests => requests(frame, model, page),
         Page::Request(_) => match model.open() {
-            Some(request) => detail(frame, request, page),
+            Some(request) => (model.scrolled, model.fits) = detail(frame, request, page, model.scrolled),
             None => requests(frame, model, page),
         },
         Page::History => history(frame, model, page),
@@ -39,8 +45,11 @@ fn bold(text: &str) -> Span<'static> {
 /// The newest notices, and no more than leave room for the page; but the last one whole, if a third of it will do: what to do is at its end.
 fn notices(model: &Model, area: Rect) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for notice in model.notices.iter().rev() {
-        let room = usize::from(if lines.is_empty() { area.height / 3 } else { area.height / 6 });
+    // Of a request as much as possible is to be seen.
+    let small = matches!(model.page, Page::Request(_)) && area.height < ROOMY;
+    let share = |part: u16| usize::from(if small { (area.height / part / 2).max(1) } else { area.height / part });
+    for notice in model.slip.iter().chain(model.notices.iter().rev()) {
+        let room = if lines.is_empty() { share(3) } else { share(6) };
         let mut wrapped = wrapped(notice, usize::from(area.width));
         if lines.len() + wrapped.len() > room {
             if lines.is_empty() {
@@ -117,28 +126,71 @@ fn wanted(it: &PendingRequest) -> String {
     }
 }
 
-fn detail(frame: &mut Frame<'_>, it: &PendingRequest, area: Rect) {
+/// Shows a request from the row `scrolled` on, if it is longer than the page; gives the row that is shown first,
+/// and whether the page has room for what nobody may approve without having seen: who, what, and that it is the first use.
+fn detail(frame: &mut Frame<'_>, it: &PendingRequest, area: Rect, scrolled: u16) -> (u16, bool) {
+    let (known, claims) = (known(it), claims(it));
+    let width = usize::from(area.width.saturating_sub(2));
+    let rows = |lines: &[Line<'_>]| lines.iter().map(|line| wrapped(&line.to_string(), width).len()).sum::<usize>() + 2;
+    let (above, below) = (rows(&known), rows(&claims));
+    if above + below <= usize::from(area.height) {
+        let height = u16::try_from(above).unwrap_or(u16::MAX);
+        let [top, bottom] = Layout::vertical([Constraint::Length(height), Constraint::Min(3)]).areas(area);
+        let part = |title: &'static str, lines| {
+            Paragraph::new::<Vec<Line<'_>>>(lines).wrap(Wrap { trim: false }).block(Block::bordered().title(title))
+        };
+        frame.render_widget(part(KNOWN, known), top);
+        frame.render_widget(part(CLAIMED, claims), bottom);
+        return (0, true);
+    }
+    // No room for frames: one text, with what matters first.
+    let titled =
+        |title: &str, lines: Vec<Line<'static>>| std::iter::once(Line::from(bold(&format!("{title}:")))).chain(lines).collect::<Vec<_>>();
+    let known = titled(KNOWN, known);
+    let needed = if it.verified.first_use { 4 } else { 3 };
+    let needed: usize = known.iter().take(needed).map(|line| wrapped(&line.to_string(), usize::from(area.width)).len()).sum();
+    let lines = known.into_iter().chain(titled(CLAIMED, claims));
+    let rows: Vec<Line<'_>> = lines
+        .flat_map(|line| {
+            let style = line.spans.last().map(|span| span.style).unwrap_or_default();
+            wrapped(&line.to_string(), usize::from(area.width)).into_iter().map(move |row| Line::from(Span::styled(row, style)))
+        })
+        .collect();
+    let hidden = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_sub(area.height);
+    let scrolled = scrolled.min(hidden);
+    frame.render_widget(Paragraph::new(rows).scroll((scrolled, 0)), area);
+    if scrolled < hidden {
+        let sign = " more below: Down ";
+        let width = u16::try_from(sign.len()).unwrap_or(0).min(area.width);
+        let corner = Rect { x: area.right().saturating_sub(width), y: area.bottom().saturating_sub(1), width, height: area.height.min(1) };
+        frame.render_widget(Paragraph::new(sign).style(Style::new().add_modifier(Modifier::REVERSED)), corner);
+    }
+    (scrolled, needed <= usize::from(area.height))
+}
+
+/// What this phone knows of a request, the most important first.
+fn known(it: &PendingRequest) -> Vec<Line<'static>> {
     let verified = &it.verified;
-    let mut known =
-        vec![Line::from(vec!["who     ".into(), bold(&verified.pairing)]), Line::from(vec!["what    ".into(), bold(&wanted(it))])];
-    known.extend(verified.recipients.iter().map(|recipient| Line::from(format!("can open it too: {recipient}"))));
+    let mut known: Vec<Line<'static>> =
+        vec![vec!["who     ".into(), bold(&verified.pairing)].into(), vec!["what    ".into(), bold(&wanted(it))].into()];
     if verified.first_use {
         known.push("FIRST USE of this seed by this pairing".into());
     }
+    known.extend(verified.recipients.iter().map(|recipient| Line::from(format!("can open it too: {recipient}"))));
     if it.away {
         known.push("the connection to the job is lost for now".into());
     }
     known.push(format!("time    {} s left", it.seconds_left).into());
-    let mut claims: Vec<Line<'_>> =
-        show::claims(&it.claimed).into_iter().map(|(name, value)| Line::from(format!("{name:10}  {value}"))).collect();
+    known
+}
+
+/// What the job says.
+fn claims(it: &PendingRequest) -> Vec<Line<'static>> {
+    let mut claims: Vec<_> = show::claims(&it.claimed).into_iter().map(|(name, value)| Line::from(format!("{name:10}  {value}"))).collect();
     if claims.is_empty() {
         claims.push("nothing".into());
     }
-    let height = u16::try_from(known.len()).unwrap_or(u16::MAX).saturating_add(2);
-    let [above, below] = Layout::vertical([Constraint::Length(height), Constraint::Min(3)]).areas(area);
-    frame.render_widget(Paragraph::new(known).block(Block::bordered().title("Known to this phone")), above);
-    let below_block = Block::bordered().title("CLAIMED by the job, checked by nobody");
-    frame.render_widget(Paragraph::new(claims).wrap(Wrap { trim: false }).block(below_block), below);
+    claims
 }
 
 fn history(frame: &mut Frame<'_>, model: &Model, area: Rect) {
@@ -151,10 +203,19 @@ fn history(frame: &mut Frame<'_>, model: &Model, area: Rect) {
 
 fn ask(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     let Some(question) = model.question else {
-        let text = if model.busy { "one moment ..." } else { "" };
+        let text = match (model.stray, model.busy) {
+            (true, _) => "what was asked for is gone, and what you type goes nowhere: press Enter",
+            (false, true) => "one moment ...",
+            (false, false) => "",
+        };
         return frame.render_widget(Paragraph::new(text), area);
     };
-    let text = words(model, question);
+    let mut text = words(model, question);
+    // In a narrow window what is typed is seen, and not all of the question.
+    let most = usize::from(area.width).saturating_sub(ROOM_TO_TYPE);
+    if text.chars().count() > most {
+        text = text.chars().take(most.saturating_sub(1)).chain(['…']).collect();
+    }
     let typed = if question.is_secret() { "*".repeat(model.input.chars().count()) } else { model.input.to_string() };
     // The end of a long line is what is being typed.
     let room = usize::from(area.width).saturating_sub(text.chars().count() + 2);
@@ -180,15 +241,17 @@ fn words(model: &Model, question: Question) -> String {
         Question::Seed => "otpauth URI:".into(),
         Question::Reason => "deny; reason:".into(),
         Question::Block => format!("deny and take the pairing {pairing} back for good? [yes/no]"),
+        Question::Quit => "leave although a request waits? [yes/no]".into(),
         Question::Passphrase => format!("{}: passphrase:", model.reason),
     }
 }
 
 fn help(model: &Model) -> &'static str {
     match (&model.page, model.question) {
+        (_, None) if model.stray => " Enter: go on ",
         (_, Some(_)) => " Enter: go on   Esc: back ",
         (Page::Requests, None) => " Up/Down: choose   Enter: open   h: history   r: reconnect   q: quit ",
-        (Page::Request(_), None) => " a: approve   d: deny   b: block   Esc: back   q: quit ",
+        (Page::Request(_), None) => " a: approve   d: deny   b: block   Esc: back   q: quit   r: reconnect ",
         (Page::History, None) => " Esc: back   q: quit ",
     }
 }
@@ -204,7 +267,7 @@ mod tests {
     };
     use crate::show::tests::request;
 
-    fn shown(model: &Model, width: u16, height: u16) -> String {
+    fn shown(model: &mut Model, width: u16, height: u16) -> String {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| draw(frame, model, 1_700_000_000)).unwrap();
         let buffer = terminal.backend().buffer();
@@ -221,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_request_has_two_parts() {
-        let page = shown(&model(vec![request("1", 2)]), 72, 18);
+        let page = shown(&mut model(vec![request("1", 2)]), 72, 18);
         let expected = "\
 home  wss://relay.example connected  clock 2023-11-14 22:13:20Z
 ┌Known to this phone───────────────────────────────────────────────────┐
@@ -234,7 +297,55 @@ home  wss://relay.example connected  clock 2023-11-14 22:13:20Z
 │reason      release 1.2                                               │
 │actor       alice                                                     │";
         assert!(page.starts_with(expected), "{page}");
-        assert!(page.ends_with("\n\n a: approve   d: deny   b: block   Esc: back   q: quit"), "{page}");
+        assert!(page.ends_with("\n\n a: approve   d: deny   b: block   Esc: back   q: quit   r: reconnect"), "{page}");
+    }
+
+    #[test]
+    fn a_small_window_shows_what_matters_first_and_scrolls() {
+        let mut asked = request("1", 20);
+        asked.verified.first_use = true;
+        let mut model = model(vec![asked]);
+        let page = shown(&mut model, 60, 8);
+        let first: Vec<_> = page.lines().skip(1).take(4).collect();
+        let expected = [
+            "Known to this phone:",
+            "who     acme/widget",
+            "what    wants 20 codes of ACME:release",
+            "FIRST USE of this seed by this pairing",
+        ];
+        assert_eq!(first, expected, "{page}");
+        assert!(page.contains("more below: Down") && model.fits, "{page}");
+        // Also while a question is open.
+        model.key(Key::Char('a'));
+        let mut seen = page;
+        while seen.contains("more below") {
+            model.key(Key::Down);
+            seen = shown(&mut model, 60, 8);
+        }
+        assert!(model.scrolled > 0 && seen.contains("actor       alice"), "{seen}");
+        model.key(Key::PageUp);
+        (0..100).for_each(|_| drop(model.key(Key::Up)));
+        assert!(shown(&mut model, 60, 8).contains("who     acme/widget"));
+        // (It can't be scrolled further than its end either.)
+        (0..100).for_each(|_| drop(model.key(Key::PageDown)));
+        shown(&mut model, 60, 8);
+        model.key(Key::Up);
+        assert!(shown(&mut model, 60, 8).contains("more below"));
+    }
+
+    #[test]
+    fn nobody_approves_what_a_window_can_not_show() {
+        let mut model = model(vec![request("1", 20)]);
+        shown(&mut model, 20, 5);
+        model.key(Key::Char('a'));
+        assert_eq!(model.question, None);
+        assert!(model.notices.back().unwrap().contains("too small"));
+        shown(&mut model, 60, 12);
+        model.key(Key::Char('a'));
+        assert_eq!(model.question, Some(Question::Number));
+        // What is typed is seen where there is little room.
+        "123".chars().for_each(|c| drop(model.key(Key::Char(c))));
+        assert!(shown(&mut model, 30, 12).contains("… 123"), "{}", shown(&mut model, 30, 12));
     }
 
     #[test]
@@ -242,7 +353,7 @@ home  wss://relay.example connected  clock 2023-11-14 22:13:20Z
         let mut model = model(vec![request("1", 1)]);
         model.ask_passphrase("Approve ACME:release for acme/widget".into());
         "correct horse".chars().for_each(|c| drop(model.key(Key::Char(c))));
-        let page = shown(&model, 80, 12);
+        let page = shown(&mut model, 80, 12);
         assert!(page.contains("Approve ACME:release for acme/widget: passphrase: *************\n"), "{page}");
         assert!(!page.contains("horse"));
     }
@@ -254,7 +365,7 @@ home  wss://relay.example connected  clock 2023-11-14 22:13:20Z
         for keys in [&[][..], &[Key::Enter], &[Key::Char('a')], &[Key::Char('1')]] {
             keys.iter().for_each(|key| drop(model.key(*key)));
             for (width, height) in [(1, 1), (3, 2), (20, 5), (40, 12), (200, 60)] {
-                shown(&model, width, height);
+                shown(&mut model, width, height);
             }
         }
     }
@@ -267,9 +378,9 @@ home  wss://relay.example connected  clock 2023-11-14 22:13:20Z
             "the phone's keys are not available: unlock.age is missing; bring it back with: countersign-phone restore-key BACKUP".into(),
         );
         let told = "first\nthe phone's keys are not available: unlock.age is\nmissing; bring it back with: countersign-phone\nrestore-key BACKUP\n";
-        assert!(shown(&model, 50, 24).contains(told), "{}", shown(&model, 50, 24));
+        assert!(shown(&mut model, 50, 24).contains(told), "{}", shown(&mut model, 50, 24));
         // The last one matters most.
-        let page = shown(&model, 50, 12);
+        let page = shown(&mut model, 50, 12);
         assert!(page.contains("restore-key BACKUP") && !page.contains("first"), "{page}");
         assert_eq!(wrapped("one two 1234567890", 7), ["one two", "1234567", "890"]);
         assert_eq!(wrapped("", 0), [""]);
@@ -280,7 +391,7 @@ home  wss://relay.example connected  clock 2023-11-14 22:13:20Z
         let mut model = model(vec![]);
         let state = LinkState::Waiting { problem: "cannot reach the relay".into(), retry_ms: 10 };
         model.news.connections[0].state = state;
-        let page = shown(&model, 100, 8);
+        let page = shown(&mut model, 100, 8);
         assert!(page.contains("wss://relay.example NOT CONNECTED: cannot reach the relay"), "{page}");
         assert!(page.contains("waiting for requests"));
     }

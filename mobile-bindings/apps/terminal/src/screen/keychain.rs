@@ -41,11 +41,19 @@ impl Keychain for ScreenKeychain {
 
     async fn unlock(&self, _: String, reason: String) -> Result<Vec<u8>, KeychainError> {
         let sealed = keychain::sealed(&self.dir)?;
-        let (answer, answered) = oneshot::channel();
         let ended = || unavailable("the program is ending".into());
-        self.screen.send(Message::Passphrase { reason, answer }).map_err(|_| ended())?;
-        let passphrase = answered.await.map_err(|_| ended())?.ok_or(KeychainError::Cancelled)?;
-        let opened = tokio::task::spawn_blocking(move || keychain::decrypt(&sealed, &passphrase)).await;
-        opened.unwrap_or_else(|_| Err(ended()))
+        let mut asked = reason.clone();
+        loop {
+            let (answer, answered) = oneshot::channel();
+            self.screen.send(Message::Passphrase { reason: asked, answer }).map_err(|_| ended())?;
+            let passphrase = answered.await.map_err(|_| ended())?.ok_or(KeychainError::Cancelled)?;
+            let sealed = sealed.clone();
+            let opened = tokio::task::spawn_blocking(move || keychain::decrypt(&sealed, &passphrase)).await;
+            match opened.unwrap_or_else(|_| Err(ended())) {
+                // In place: whoever types on is asked again, and commands nothing.
+                Err(KeychainError::WrongPassphrase) => asked = format!("that was wrong. {reason}"),
+                opened => return opened,
+            }
+        }
     }
 }

@@ -132,6 +132,8 @@ fn key_of(key: &KeyEvent) -> Option<Key> {
         KeyCode::Backspace => Key::Backspace,
         KeyCode::Up => Key::Up,
         KeyCode::Down => Key::Down,
+        KeyCode::PageUp => Key::PageUp,
+        KeyCode::PageDown => Key::PageDown,
         _ => return None,
     })
 }
@@ -159,7 +161,7 @@ impl Screen {
                 self.model.drop_passphrase();
             }
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-            terminal.draw(|frame| draw::draw(frame, &self.model, now))?;
+            terminal.draw(|frame| draw::draw(frame, &mut self.model, now))?;
             let message = match messages.recv_timeout(TICK) {
                 Ok(message) => message,
                 Err(RecvTimeoutError::Timeout) => Message::Resized,

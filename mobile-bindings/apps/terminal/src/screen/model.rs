@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 const MAX_INPUT: usize = 2048;
 /// Notices that stay on screen.
 const MAX_NOTICES: usize = 4;
+/// Rows that PageUp and PageDown scroll.
+const ROWS_A_PAGE: u16 = 5;
 
 /// A key, as far as it means something here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub(crate) enum Key {
     Backspace,
     Up,
     Down,
+    PageUp,
+    PageDown,
     /// Ctrl-C.
     Interrupt,
 }
@@ -84,9 +88,16 @@ pub(crate) enum Question {
     Reason,
     Block,
     Passphrase,
+    /// Whether to leave while requests wait.
+    Quit,
 }
 
 impl Question {
+    /// Whether it ends with the request that is open. The passphrase has a request of its own.
+    fn is_of_a_request(self) -> bool {
+        !matches!(self, Self::Passphrase | Self::Quit)
+    }
+
     /// Whether what is typed stays hidden.
     pub(crate) fn is_secret(self) -> bool {
         matches!(self, Self::Seed | Self::Passphrase)
@@ -110,10 +121,20 @@ pub(crate) struct Model {
     pub(crate) question: Option<Question>,
     pub(crate) input: Zeroizing<String>,
     pub(crate) notices: VecDeque<String>,
+    /// What was wrong with the last answer to this question.
+    pub(crate) slip: Option<String>,
+    /// A question went away under the fingers of whoever was typing: until Enter or Escape, letters are still meant for it and no commands.
+    pub(crate) stray: bool,
+    /// Rows of the open request that have been scrolled away.
+    pub(crate) scrolled: u16,
+    /// Whether the window shows at least who asks, and for what.
+    pub(crate) fits: bool,
     /// Why the passphrase is wanted.
     pub(crate) reason: String,
     /// An answer is on its way; keys wait.
     pub(crate) busy: bool,
+    /// Keys came meanwhile: somebody is typing ahead.
+    typed_ahead: bool,
     /// The request that is being approved, by its id: what the passphrase is for.
     approving: Option<String>,
     answers: Answers,
@@ -128,8 +149,13 @@ impl Model {
             question: None,
             input: Zeroizing::new(String::with_capacity(MAX_INPUT)),
             notices: VecDeque::new(),
+            slip: None,
+            stray: false,
+            scrolled: 0,
+            fits: true,
             reason: String::new(),
             busy: false,
+            typed_ahead: false,
             approving: None,
             answers: Answers::default(),
         }
@@ -154,10 +180,9 @@ impl Model {
         self.news = news;
         self.selected = self.selected.min(self.news.requests.len().saturating_sub(1));
         if matches!(self.page, Page::Request(_)) && self.open().is_none() {
-            // Somebody may be typing for it: that goes nowhere.
-            self.page = Page::Requests;
-            if self.question != Some(Question::Passphrase) {
-                self.end_question();
+            self.show(Page::Requests);
+            if self.question.is_some_and(|question| question.is_of_a_request()) {
+                self.lose_question();
             }
         }
         let refused = self.refuse_passphrase();
@@ -167,7 +192,7 @@ impl Model {
             && self.page == Page::Requests
             && let [only] = self.news.requests.as_slice()
         {
-            self.page = Page::Request(only.id.clone());
+            self.show(Page::Request(only.id.clone()));
         }
         refused
     }
@@ -185,7 +210,7 @@ impl Model {
         if self.question != Some(Question::Passphrase) || !self.approving.as_ref().is_some_and(gone) {
             return None;
         }
-        self.end_question();
+        self.lose_question();
         Some(Action::Passphrase(None))
     }
 
@@ -193,13 +218,14 @@ impl Model {
     pub(crate) fn done(&mut self, told: String) {
         self.busy = false;
         self.approving = None;
+        self.stray |= std::mem::take(&mut self.typed_ahead);
         self.notice(told);
     }
 
     /// The keychain does not want it any more.
     pub(crate) fn drop_passphrase(&mut self) {
         if self.question == Some(Question::Passphrase) {
-            self.end_question();
+            self.lose_question();
         }
     }
 
@@ -207,11 +233,44 @@ impl Model {
         if key == Key::Interrupt {
             return Some(Action::Quit);
         }
+        if self.scroll(key) {
+            return None;
+        }
         match self.question {
             Some(question) => self.type_key(question, key),
-            None if self.busy => None,
+            None if self.stray => {
+                self.stray = !matches!(key, Key::Enter | Key::Escape);
+                None
+            }
+            None if self.busy => {
+                self.typed_ahead = true;
+                None
+            }
             None => self.command(key),
         }
+    }
+
+    /// Moves the open request, also while something is asked about it.
+    fn scroll(&mut self, key: Key) -> bool {
+        let rows = match key {
+            Key::Up | Key::Down => 1,
+            Key::PageUp | Key::PageDown => ROWS_A_PAGE,
+            _ => return false,
+        };
+        if !matches!(self.page, Page::Request(_)) {
+            return false;
+        }
+        self.scrolled = match key {
+            Key::Up | Key::PageUp => self.scrolled.saturating_sub(rows),
+            // No further than the end: whoever draws knows where that is.
+            _ => self.scrolled.saturating_add(rows),
+        };
+        true
+    }
+
+    fn show(&mut self, page: Page) {
+        self.page = page;
+        self.scrolled = 0;
     }
 
     /// Pasted text: typed in one go, where something is asked. A line break in it answers nothing, and no letter of it is a command.
@@ -223,19 +282,23 @@ impl Model {
 
     fn command(&mut self, key: Key) -> Option<Action> {
         match (self.page.clone(), key) {
-            (_, Key::Char('q')) => return Some(Action::Quit),
+            (_, Key::Char('q')) if self.news.requests.is_empty() => return Some(Action::Quit),
+            (_, Key::Char('q')) => self.begin(Question::Quit),
             (_, Key::Char('r')) => return Some(Action::Reconnect),
-            (Page::Requests, Key::Char('h')) => self.page = Page::History,
+            (Page::Requests, Key::Char('h')) => self.show(Page::History),
             (Page::Requests, Key::Down | Key::Char('j')) => {
                 self.selected = (self.selected + 1).min(self.news.requests.len().saturating_sub(1));
             }
             (Page::Requests, Key::Up | Key::Char('k')) => self.selected = self.selected.saturating_sub(1),
             (Page::Requests, Key::Enter) => {
                 if let Some(request) = self.news.requests.get(self.selected) {
-                    self.page = Page::Request(request.id.clone());
+                    self.show(Page::Request(request.id.clone()));
                 }
             }
-            (Page::Request(_) | Page::History, Key::Escape) => self.page = Page::Requests,
+            (Page::Request(_) | Page::History, Key::Escape) => self.show(Page::Requests),
+            (Page::Request(_), Key::Char('a')) if !self.fits => {
+                self.notice("this window is too small to show what is asked for: make it larger first".into());
+            }
             (Page::Request(_), Key::Char('a')) => {
                 self.answers = Answers::default();
                 let first_use = self.open().is_some_and(|request| request.verified.first_use);
@@ -270,15 +333,23 @@ impl Model {
             self.end_question();
             return Some(Action::Passphrase(Some(typed)));
         }
-        let request = self.open()?;
-        let (id, digits, most) = (request.id.clone(), usize::from(request.digits), request.verified.codes);
         let yes_or_no = match typed.to_ascii_lowercase().as_str() {
             "y" | "yes" => Some(true),
             "n" | "no" => Some(false),
             _ => None,
         };
+        if question == Question::Quit {
+            match yes_or_no {
+                Some(true) => return Some(Action::Quit),
+                Some(false) => self.end_question(),
+                None => self.again("answer yes or no"),
+            }
+            return None;
+        }
+        let request = self.open()?;
+        let (id, digits, most) = (request.id.clone(), usize::from(request.digits), request.verified.codes);
         match question {
-            Question::Passphrase => return None,
+            Question::Passphrase | Question::Quit => return None,
             Question::Grant => match yes_or_no {
                 Some(grant) => {
                     let enrolls = request.verified.kind == countersign_mobile::RequestKind::Enroll;
@@ -357,17 +428,27 @@ impl Model {
 
     fn begin(&mut self, question: Question) {
         self.wipe();
+        self.slip = None;
+        self.stray = false;
+        self.typed_ahead = false;
         self.question = Some(question);
     }
 
     fn again(&mut self, why: &str) {
         self.wipe();
-        self.notice(why.to_owned());
+        self.slip = Some(why.to_owned());
     }
 
     fn end_question(&mut self) {
         self.wipe();
+        self.slip = None;
         self.question = None;
+    }
+
+    /// The question goes, and not because of who is asked.
+    fn lose_question(&mut self) {
+        self.end_question();
+        self.stray = true;
     }
 
     fn wipe(&mut self) {

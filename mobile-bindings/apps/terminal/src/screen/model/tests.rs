@@ -20,9 +20,10 @@ fn the_only_request_opens_by_itself_and_is_approved() {
     assert_eq!(model.page, Page::Request("1".into()));
     assert_eq!(model.key(Key::Char('a')), None);
     assert_eq!(type_line(&mut model, "12 34"), None);
-    assert_eq!(model.notices.back().unwrap(), "type the 6 digits that the job's log shows");
+    assert_eq!(model.slip.as_deref(), Some("type the 6 digits that the job's log shows"));
     let expected = Action::Approve { id: "1".into(), number: "123456".into(), codes: None, grant: false, seed: None };
     assert_eq!(type_line(&mut model, "123 456"), Some(expected));
+    assert_eq!(model.slip, None, "said of an older answer");
     assert!(model.busy && model.key(Key::Char('d')).is_none() && model.question.is_none(), "keys wait for the answer");
 }
 
@@ -138,6 +139,68 @@ fn the_passphrase_is_given_or_refused() {
     model.ask_passphrase("Approve".into());
     assert_eq!(model.key(Key::Escape), Some(Action::Passphrase(None)));
     assert_eq!(format!("{:?}", Action::Passphrase(Some(secret))), "Passphrase(Some(Secret(..)))");
+}
+
+/// Letters that stand for a denial, a block and the end among others.
+const TYPED_ON: &str = "dbqar quiet meadow";
+
+#[test]
+fn what_is_typed_for_a_question_that_went_away_commands_nothing() {
+    for asked_for_passphrase in [false, true] {
+        let mut model = approving(false);
+        if asked_for_passphrase {
+            model.ask_passphrase("Approve".into());
+        } else {
+            model.done("a wrong number".into());
+            model.key(Key::Char('a'));
+        }
+        model.key(Key::Char('x'));
+        // Withdrawn, and another one comes and opens by itself.
+        model.update(News::default());
+        model.done("unlocking was cancelled".into());
+        model.update(News { requests: vec![request("2", 1)], ..News::default() });
+        assert_eq!(model.page, Page::Request("2".into()));
+        for c in TYPED_ON.chars() {
+            assert_eq!((model.key(Key::Char(c)), model.question), (None, None));
+        }
+        assert!(model.stray);
+        assert_eq!((model.key(Key::Enter), model.question), (None, None));
+        model.key(Key::Char('d'));
+        assert_eq!(model.question, Some(Question::Reason));
+    }
+}
+
+#[test]
+fn what_is_typed_ahead_commands_nothing() {
+    let mut model = approving(false);
+    for c in TYPED_ON.chars() {
+        assert_eq!(model.key(Key::Char(c)), None);
+    }
+    model.done("the number was wrong".into());
+    for c in TYPED_ON.chars() {
+        assert_eq!((model.key(Key::Char(c)), model.question), (None, None));
+    }
+    model.key(Key::Escape);
+    model.key(Key::Char('b'));
+    assert_eq!(model.question, Some(Question::Block));
+    // Nothing was typed ahead: the next key counts.
+    let mut model = approving(false);
+    model.done("the number was wrong".into());
+    model.key(Key::Char('d'));
+    assert_eq!(model.question, Some(Question::Reason));
+}
+
+#[test]
+fn leaving_is_asked_for_while_requests_wait() {
+    let mut waits = model(vec![request("1", 1)]);
+    assert_eq!(waits.key(Key::Char('q')), None);
+    assert_eq!(type_line(&mut waits, "no"), None);
+    assert_eq!(waits.question, None);
+    waits.key(Key::Char('q'));
+    // The request may go meanwhile.
+    waits.update(News::default());
+    assert_eq!(type_line(&mut waits, "yes"), Some(Action::Quit));
+    assert_eq!(model(vec![]).key(Key::Char('q')), Some(Action::Quit));
 }
 
 #[test]
