@@ -91,7 +91,10 @@ fn hint_for(failure: &Failure) -> Option<&'static str> {
         Failure::PhoneNotReached => "open the app on the phone and check that it is online",
         Failure::PhoneBusy => "answer or dismiss the other request on the phone, then run this again",
         Failure::RelayNotReached => "`countersign doctor` tells what is in the way",
-        Failure::TicketRefused => "the phone's owner took this pairing back, or it expired: run `countersign pair` again",
+        Failure::TicketRefused => {
+            "the phone's owner took this pairing back, or it expired: run `countersign pair` again; if that works and this goes on, ask the \
+             relay's operator whether its --origin is the URL you use"
+        }
         Failure::Policy => "grant this pairing the seed on the phone",
         Failure::UnknownSeed => "import the sealed seed on this phone, or enroll it again with `countersign enroll`",
         Failure::Clock { .. } => "set the clock that is wrong: turn on automatic time on the phone, or NTP on this machine",

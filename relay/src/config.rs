@@ -38,7 +38,7 @@ pub struct Config {
 #[non_exhaustive]
 pub enum RelayError {
     /// The address is in use, or not this machine's, or not allowed.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}{}", listening_hint(source))]
     Listen {
         /// Which address.
         address: SocketAddr,
@@ -46,7 +46,7 @@ pub enum RelayError {
         source: std::io::Error,
     },
     /// The admin address is not this machine's, or not allowed.
-    #[error("cannot listen on the admin address {address}: {source}")]
+    #[error("cannot listen on the admin address {address}: {source}{}", listening_hint(source))]
     Admin {
         /// Which address.
         address: SocketAddr,
@@ -76,6 +76,17 @@ pub enum RelayError {
     /// The relay cannot be joined to others as configured.
     #[error("cannot use NATS as configured: {0}")]
     Nats(#[from] NatsError),
+}
+
+fn listening_hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => "; another program listens there, maybe an older relay: stop it, or take another port",
+        std::io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 are for root and for who has CAP_NET_BIND_SERVICE (AmbientCapabilities in a unit): add it, or take a higher port"
+        }
+        std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address: take one of its own, or 0.0.0.0 or [::] for all",
+        _ => "",
+    }
 }
 
 impl Default for Config {

@@ -13,6 +13,7 @@ struct Wrongs {
     refused_address: u64,
     handshakes_failed: u64,
     proofs_failed: u64,
+    auth_timeouts: u64,
     malformed: u64,
     over_limits: u64,
     slow_readers: u64,
@@ -30,6 +31,7 @@ impl Wrongs {
                 + shell.handshakes_websocket_failed.value()
                 + shell.handshakes_timed_out.value(),
             proofs_failed: switch.proofs_failed,
+            auth_timeouts: error("auth_timeout"),
             malformed: error("malformed"),
             over_limits: error("limit") + refused("limit"),
             slow_readers: shell.slow_readers.value(),
@@ -43,6 +45,7 @@ impl Wrongs {
             refused_address: self.refused_address - before.refused_address,
             handshakes_failed: self.handshakes_failed - before.handshakes_failed,
             proofs_failed: self.proofs_failed - before.proofs_failed,
+            auth_timeouts: self.auth_timeouts - before.auth_timeouts,
             malformed: self.malformed - before.malformed,
             over_limits: self.over_limits - before.over_limits,
             slow_readers: self.slow_readers - before.slow_readers,
@@ -80,11 +83,14 @@ impl Report {
                 refused_address = wrongs.refused_address,
                 handshakes_failed = wrongs.handshakes_failed,
                 proofs_failed = wrongs.proofs_failed,
+                auth_timeouts = wrongs.auth_timeouts,
                 malformed = wrongs.malformed,
                 over_limits = wrongs.over_limits,
                 slow_readers = wrongs.slow_readers,
                 cut = wrongs.cut,
-                "some were refused or cut"
+                "some were refused or cut{}",
+                // Mostly it is not a stranger, but a URL.
+                if wrongs.proofs_failed > 0 { "; proofs of everybody fail if --origin is not the URL that clients use" } else { "" }
             );
         }
     }

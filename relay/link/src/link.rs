@@ -213,6 +213,8 @@ fn not_a_relay(error: Error) -> LinkError {
 fn broken(error: Error) -> LinkError {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => LinkError::Closed,
+        // TLS that ends without a goodbye. rustls says so with a link to its manual.
+        Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => LinkError::Closed,
         Error::Io(error) => LinkError::Broken(error),
         Error::Capacity(CapacityError::MessageTooLong { .. }) => LinkError::TooBig,
         other => LinkError::Broken(io::Error::other(other)),

@@ -87,6 +87,9 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
         Ok(options) => serve(options).into(),
         Err(errors) => {
             let errors = errors.iter().map(ToString::to_string).collect();
+            if checking {
+                output::answer(UNSOUND);
+            }
             // The file's own format can't be known.
             refuse(errors, if checking { LogFormat::Human } else { format }).into()
         }
@@ -117,6 +120,9 @@ impl Start {
     }
 }
 
+/// What `check` answers if the relay would not start.
+const UNSOUND: &str = "the configuration can not work";
+
 /// Says what is wrong with a configuration.
 fn tell(options: &Options) -> Exit {
     let findings = findings(options);
@@ -124,6 +130,7 @@ fn tell(options: &Options) -> Exit {
         output::line(&finding.to_string());
     }
     if findings.iter().any(Finding::is_problem) {
+        output::answer(UNSOUND);
         return Exit::BadConfig;
     }
     if findings.is_empty() {

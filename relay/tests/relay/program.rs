@@ -208,7 +208,7 @@ fn checks_the_configuration_that_comes_with_it() {
     assert_eq!((code, stdout.as_str()), (3, "the configuration works\n"));
     assert!(stderr.starts_with("countersign-relay: warning: max-connections-per-ip"), "{stderr}");
     let (code, stdout, stderr) = check(&["--max-connections", "512", "--origin", "wss://other.example.org", "--admin", "0.0.0.0:1"]);
-    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert_eq!((code, stdout.as_str()), (2, "the configuration can not work\n"));
     assert_eq!(stderr.matches("countersign-relay: problem: ").count(), 2, "{stderr}");
 }
 
