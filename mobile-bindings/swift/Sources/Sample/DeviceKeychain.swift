@@ -1,3 +1,4 @@
+#if canImport(Security)
 import CountersignMobile
 import Foundation
 import LocalAuthentication
@@ -36,18 +37,26 @@ public final class DeviceKeychain: Keychain {
     }
 
     public func unlock(name: String, reason: String) async throws -> Data {
-        let context = LAContext()
-        context.localizedReason = reason
+        let prompt = Prompt(reason)
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 // It blocks for as long as the person takes.
                 DispatchQueue.global(qos: .userInitiated).async {
-                    continuation.resume(with: Result { try self.read(name, context) })
+                    continuation.resume(with: Result { try self.read(name, prompt.context) })
                 }
             }
         } onCancel: {
             // Takes the prompt away.
-            context.invalidate()
+            prompt.context.invalidate()
+        }
+    }
+
+    /// One thread waits in it, and another may end it: that is what `invalidate` is for.
+    private final class Prompt: @unchecked Sendable {
+        let context = LAContext()
+
+        init(_ reason: String) {
+            context.localizedReason = reason
         }
     }
 
@@ -98,3 +107,4 @@ public final class DeviceKeychain: Keychain {
         return KeychainError.Unavailable(detail: text)
     }
 }
+#endif

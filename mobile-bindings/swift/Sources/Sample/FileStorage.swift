@@ -1,19 +1,26 @@
 import CountersignMobile
-import Darwin
 import Foundation
+#if canImport(Darwin)
+    import Darwin
+#endif
 
-/// Blobs as files in Application Support: replaced atomically, closed until the first unlock after a start, in no backup.
+/// Blobs as files: replaced atomically, closed until the first unlock after a start, in no backup.
 public final class FileStorage: Storage {
     private let folder: URL
 
-    public init() throws {
-        let support = try FileManager.default.url(for: .applicationSupportDirectory, in: .userDomainMask, appropriateFor: nil, create: true)
-        var folder = support.appendingPathComponent("countersign", isDirectory: true)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        // Two phones with one state evict each other.
-        var values = URLResourceValues()
-        values.isExcludedFromBackup = true
-        try folder.setResourceValues(values)
+    /// In Application Support, unless `folder` is given.
+    public init(folder: URL? = nil) throws {
+        let files = FileManager.default
+        var folder = try folder
+            ?? files.url(for: .applicationSupportDirectory, in: .userDomainMask, appropriateFor: nil, create: true)
+            .appendingPathComponent("countersign", isDirectory: true)
+        try files.createDirectory(at: folder, withIntermediateDirectories: true)
+        #if canImport(Darwin)
+            // Two phones with one state evict each other.
+            var values = URLResourceValues()
+            values.isExcludedFromBackup = true
+            try folder.setResourceValues(values)
+        #endif
         self.folder = folder
     }
 
@@ -39,7 +46,7 @@ public final class FileStorage: Storage {
             let handle = try FileHandle(forWritingTo: new)
             defer { try? handle.close() }
             // An answer leaves the phone after this; `.atomic` alone would not wait for the disk.
-            guard fcntl(handle.fileDescriptor, F_FULLFSYNC) == 0, rename(new.path, file(name).path) == 0 else {
+            guard flush(handle.fileDescriptor) == 0, rename(new.path, file(name).path) == 0 else {
                 throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
             }
         } catch {
@@ -48,12 +55,21 @@ public final class FileStorage: Storage {
         syncFolder()
     }
 
+    private func flush(_ descriptor: Int32) -> Int32 {
+        #if canImport(Darwin)
+            // Apple's `fsync` does not wait for the disk.
+            fcntl(descriptor, F_FULLFSYNC)
+        #else
+            fsync(descriptor)
+        #endif
+    }
+
     /// The new bytes are in place already: a failure here is not one of `save`.
     private func syncFolder() {
-        let descriptor = Darwin.open(folder.path, O_RDONLY)
+        let descriptor = open(folder.path, O_RDONLY)
         guard descriptor >= 0 else { return }
         _ = fsync(descriptor)
-        _ = Darwin.close(descriptor)
+        _ = close(descriptor)
     }
 
     private func file(_ name: String) -> URL {

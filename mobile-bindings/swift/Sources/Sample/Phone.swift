@@ -8,9 +8,7 @@ public struct Phone: Sendable {
 
     // region: start
     /// The phone that is here, or a new one where nothing was ever kept: of one that is damaged, `AuthenticatorError.SetUp` says what is missing.
-    public static func start(name: String) async throws -> Phone {
-        let storage = try FileStorage()
-        let keychain = DeviceKeychain()
+    public static func start(name: String, storage: FileStorage, keychain: some Keychain) async throws -> Phone {
         let events = Events()
         let authenticator = if try storage.isEmpty() {
             try await Authenticator.create(name: name, storage: storage, keychain: keychain, observer: events)
@@ -28,7 +26,7 @@ public struct Phone: Sendable {
     }
     // endregion
 
-    /// Seals the seed of a picture; gives the text for `countersign.toml`.
+    /// Seals the seeds of a picture; gives the texts for `countersign.toml`.
     public func enroll(picture: Data) async throws -> [String] {
         let seeds = try await SeedImport.fromPicture(picture: picture)
         let usable = try seeds.entries().filter { $0.problem == nil }.map(\.index)
@@ -36,11 +34,11 @@ public struct Phone: Sendable {
     }
 
     // region: run
-    /// Connects, and asks about each request for itself: one that nobody answers holds up no other. Ends with its task.
+    /// Connects, and asks about each request for itself: one that nobody answers holds up no other. Ends with its task, and may be called again.
     public func run(_ screens: some Screens) async throws {
         try await authenticator.connect()
         var asked: [String: Task<Void, Never>] = [:]
-        for await event in events.stream {
+        while let event = await events.next() {
             switch event {
             case .requestArrived(let request):
                 asked[request.id] = Task { await answer(request, screens) }
@@ -49,11 +47,12 @@ public struct Phone: Sendable {
                 let question = asked.removeValue(forKey: id)
                 if why == .withdrawn { question?.cancel() }
             case .attentionNeeded(let attention):
-                await screens.tell(text(attention))
+                await screens.tell(attention.text)
             case .connectionChanged, .requestChanged, .settled:
                 break
             }
         }
+        asked.values.forEach { $0.cancel() }
         try await authenticator.disconnect()
     }
     // endregion
@@ -72,7 +71,7 @@ public struct Phone: Sendable {
                 }
                 return
             } catch {
-                await screens.tell(text(error))
+                await screens.tell((error as? AuthenticatorError)?.text ?? error.localizedDescription)
             }
         }
     }
@@ -81,30 +80,4 @@ public struct Phone: Sendable {
         (try? authenticator.pending())?.contains { $0.id == request.id } ?? false
     }
     // endregion
-
-    /// What an error has for the person; its `localizedDescription` is for programmers.
-    private func text(_ error: Error) -> String {
-        switch error {
-        case AuthenticatorError.TryAgain(let text), AuthenticatorError.BadInput(let text), AuthenticatorError.Unlock(let text),
-            AuthenticatorError.Storage(let text), AuthenticatorError.WrongNumber(let text), AuthenticatorError.NotAllowed(let text),
-            AuthenticatorError.Gone(let text), AuthenticatorError.StartAgain(let text), AuthenticatorError.SetUp(let text):
-            text
-        default:
-            error.localizedDescription
-        }
-    }
-
-    private func text(_ attention: Attention) -> String {
-        switch attention {
-        case .clockApart(let pairing, let seconds):
-            "The clock of \(pairing) and this phone's are \(seconds) s apart: set the one that is wrong"
-        case .evicted: "Another device answers for this phone now: stop using one of the two"
-        case .relayProblem(let relay, let problem): "\(relay): \(problem)"
-        case .wakeUpRegistered(let pairing): "Run `countersign renew` at \(pairing) now"
-        case .wakeUpRefused(let relay, let problem): "\(relay) will not wake this phone: \(problem)"
-        case .storageProblem(let problem): problem
-        case .lost(let what): what == .history ? "The history was lost" : "A part of this phone was lost: restore a backup"
-        case .seedUnused(_, let label, _): "\(label) has not been used for long: remove it if nobody needs it"
-        }
-    }
 }

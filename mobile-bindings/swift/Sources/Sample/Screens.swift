@@ -1,19 +1,20 @@
 import CountersignMobile
 
-/// Hands what happens to the screens, in order and without keeping the engine waiting.
-public final class Events: Observer {
-    public let stream: AsyncStream<Event>
-    private let continuation: AsyncStream<Event>.Continuation
+// region: screens
+/// The two screens of an app.
+public protocol Screens: Sendable {
+    /// Lists the request and shows it: `verified` as it is, and `claimed` apart from it as what the job says. Returns when the person has decided:
+    /// who goes back to the list decides later. Throws when its task is cancelled: the request is gone, take it away.
+    func ask(_ request: PendingRequest) async throws -> Answer
+    func tell(_ text: String) async
+}
+// endregion
 
-    public init() {
-        let (stream, continuation) = AsyncStream.makeStream(of: Event.self)
-        self.stream = stream
-        self.continuation = continuation
-    }
-
-    public func onEvent(event: Event) throws {
-        continuation.yield(event)
-    }
+/// What the person decides about a request.
+public enum Answer: Sendable {
+    /// The number from the job's log; whether the pairing may use the seed from now on; the seed, if the request needs one.
+    case yes(number: String, grant: Bool, seed: SeedImport?)
+    case no(reason: String)
 }
 
 /// Shows the six digits of a pairing.
@@ -24,24 +25,7 @@ public final class Digits: PairingUi {
         self.show = show
     }
 
-    public func showDigits(name: String, digits: String) throws {
+    public func showDigits(name: String, digits: String) {
         show(name, digits)
     }
 }
-
-/// What the person decides about a request.
-public enum Answer: Sendable {
-    /// The number from the job's log; whether the pairing may use the seed from now on; the seed, if the request needs one.
-    case yes(number: String, grant: Bool, seed: SeedImport?)
-    case no(reason: String)
-}
-
-// region: screens
-/// The two screens of an app.
-public protocol Screens: Sendable {
-    /// Lists the request and shows it: `verified` as it is, and `claimed` apart from it as what the job says. Returns when the person has decided:
-    /// who goes back to the list decides later. Throws when its task is cancelled: the request is gone, take it away.
-    func ask(_ request: PendingRequest) async throws -> Answer
-    func tell(_ text: String) async
-}
-// endregion
