@@ -8,6 +8,7 @@ mod copy;
 mod lookup;
 
 use std::{
+    cell::Cell,
     ffi::{OsStr, OsString},
     io::{self, IsTerminal as _},
     path::{Path, PathBuf},
@@ -58,6 +59,8 @@ pub struct Ran {
     pub signal: Option<u8>,
     /// What the end says about the code. [`Verdict::Failed`] if it was told to stop meanwhile.
     pub verdict: Verdict,
+    /// Why not all that it printed went on.
+    pub lost: Option<io::ErrorKind>,
 }
 
 impl Ran {
@@ -124,6 +127,7 @@ impl Child {
         let nobody = io::stdin().is_terminal() && !stays(true, ci.as_deref());
         let mut child = self.command(code, taken, nobody).spawn().map_err(|error| self.not_started(&error))?;
         let (mut out, mut err) = (Tail::default(), Tail::default());
+        let lost = Cell::new(None);
         let (status, stopped) = {
             let (ended, end) = watch::channel(false);
             let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -131,7 +135,8 @@ impl Child {
                 let fed = feed(stdin, self.delivery.stdin.as_ref().zip(code).map(|(template, code)| template.fill(code)));
                 let out = copy(stdout, tokio::io::stdout(), &mut out, drained(end.clone()));
                 let err = copy(stderr, tokio::io::stderr(), &mut err, drained(end));
-                tokio::join!(fed, out, err);
+                let ((), out, err) = tokio::join!(fed, out, err);
+                lost.set(out.err().or(err.err()));
             };
             tokio::pin!(meanwhile, streams);
             let (mut busy, mut flowing, mut stopped) = (true, true, false);
@@ -167,7 +172,8 @@ impl Child {
         let exit = if stopped { None } else { status.code().map(to_u8) };
         let signal = signal(status);
         let own = signal.map_or_else(|| status.code().map_or(u8::MAX, to_u8), |signal| signal.saturating_add(128));
-        Ok(Ran { exit: own, signal, verdict: self.verdict(status, exit, &out, &err) })
+        let lost = lost.take().map(|error: io::Error| error.kind());
+        Ok(Ran { exit: own, signal, verdict: self.verdict(status, exit, &out, &err), lost })
     }
 
     /// A signal that ends programs ended it or came meanwhile: no matter of the code.
@@ -387,7 +393,7 @@ mod tests {
             let mut signals = Signals::listen().unwrap();
             with(target, command, named).unwrap().run(Some(&code), &mut signals, std::future::pending()).await.unwrap()
         };
-        let fine = Ran { exit: 0, signal: None, verdict: Verdict::Fine };
+        let fine = Ran { exit: 0, signal: None, verdict: Verdict::Fine, lost: None };
         assert_eq!(run("npm", &["sh", "-c", "test $NPM_CONFIG_OTP$npm_config_otp$COUNTERSIGN_CODE = 123456123456123456"], &[]).await, fine);
         // `test` gets what `yarn` would: the argument, once, at the end.
         assert_eq!(run("yarn", &["test", "--otp=123456", "="], &[]).await, fine);
@@ -402,7 +408,7 @@ mod tests {
         let mut child = Child::without_code(&["sh".into(), "-c".into(), script.into()]).unwrap();
         child.set_others([("WAY", "there".into())]);
         let ran = child.run(None, &mut signals, std::future::pending()).await.unwrap();
-        assert_eq!(ran, Ran { exit: 0, signal: None, verdict: Verdict::Fine });
+        assert_eq!(ran, Ran { exit: 0, signal: None, verdict: Verdict::Fine, lost: None });
         // Variables that hold no code hold nothing.
         let mut child = with("yarn", &["sh", "-c", "test -z \"${HOME+x}\" && test $# = 0 && exit 3"], &["HOME"]).unwrap();
         child.set_others([("WAY", "there".into())]);

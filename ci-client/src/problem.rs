@@ -85,6 +85,9 @@ fn hint_for(failure: &Failure) -> Option<&'static str> {
         }
         Failure::TooLate => "run the job again; no code of this approval was handed out",
         Failure::CodesAhead => "wait until the codes issued before are over, then run this again; check that the phone's clock is right",
+        Failure::RelayRefused { code: countersign_core::relay::ErrorCode::ShuttingDown } => {
+            "the relay was stopped and did not come back in time: run this again later, or ask its operator"
+        }
         Failure::RelayRefused { .. } => {
             "run this again later; if it goes on, ask the relay's operator, and check that its --origin is the URL you use"
         }

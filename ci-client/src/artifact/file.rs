@@ -34,16 +34,21 @@ fn digest_blocking(path: &Path) -> io::Result<[u8; 32]> {
     }
 }
 
-/// `widget-1.2.0.tgz` as `widget` and `1.2.0`: the version is what follows the first dash before a digit. Without one, the file's name and nothing.
+/// `base-64-1.2.0.tgz` as `base-64` and `1.2.0`: the version is what follows the first dash before a number and a point. Without one, the file's
+/// name and nothing.
 pub(super) fn name_and_version(path: &Path) -> (String, String) {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let stem = [".tgz", ".tar.gz", ".tar", ".gem"].iter().find_map(|end| file.strip_suffix(end)).unwrap_or(&file);
-    let dash =
-        stem.match_indices('-').find(|(at, _)| stem.get(at + 1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())));
+    let dash = stem.match_indices('-').find(|(at, _)| stem.get(at + 1..).is_some_and(begins_version));
     match dash.and_then(|(at, _)| Some((stem.get(..at)?, stem.get(at + 1..)?))) {
         Some((name, version)) if !name.is_empty() => (name.to_owned(), version.to_owned()),
         _ => (file.into_owned(), String::new()),
     }
+}
+
+fn begins_version(text: &str) -> bool {
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    rest.len() < text.len() && rest.starts_with('.')
 }
 
 #[cfg(test)]
@@ -56,6 +61,8 @@ mod tests {
             ("pkg/widget-1.2.0.gem", "widget", "1.2.0"),
             ("acme-widget-1.2.0-rc.1.tgz", "acme-widget", "1.2.0-rc.1"),
             ("widget-1.2.0-x86_64-linux.gem", "widget", "1.2.0-x86_64-linux"),
+            ("base-64-1.0.0.tgz", "base-64", "1.0.0"),
+            ("demo-4-1.0.0-beta-2.tgz", "demo-4", "1.0.0-beta-2"),
             ("a-b.tar.gz", "a-b.tar.gz", ""),
             ("-1.tgz", "-1.tgz", ""),
         ] {

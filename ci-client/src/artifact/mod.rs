@@ -27,6 +27,8 @@ pub(crate) struct Artifact {
     sha256: [u8; 32],
     /// The scripts that may still change it, of which the digest then knows nothing.
     scripts: Vec<String>,
+    /// A file in it that holds a CI key.
+    key: Option<String>,
     source: Source,
 }
 
@@ -78,6 +80,22 @@ impl Artifact {
         Artefact { name: clean(&self.name, MAX_HINT), version: clean(&self.version, MAX_HINT), sha256 }
     }
 
+    /// Refuses what would publish a CI key: whoever has that can ask the phone.
+    ///
+    /// # Errors
+    /// [`Exit::BadConfig`].
+    pub(crate) fn check_keyless(&self) -> Result<(), Problem> {
+        let Some(file) = &self.key else { return Ok(()) };
+        let what = clean(
+            &format!("{} {} would be published with {file} in it, which holds a CI key; nobody was asked", self.name, self.version),
+            300,
+        );
+        Err(Problem::config(what).hint(
+            "take it out of the project, or name it in .npmignore (npm does not look at .gitignore then); if it was ever published, revoke the pairing \
+             on the phone and pair again",
+        ))
+    }
+
     /// What the human should know of the claim.
     pub(crate) fn caveat(&self) -> Option<String> {
         let scripts = self.scripts.join(", ");
@@ -107,12 +125,19 @@ impl Source {
             Self::File(path) => {
                 let sha256 = file::digest(path).await.map_err(|error| Unknown::File { path: path.clone(), error })?;
                 let (name, version) = file::name_and_version(path);
-                Ok(Artifact { name, version, sha256, scripts: Vec::new(), source: self.clone() })
+                Ok(Artifact { name, version, sha256, scripts: Vec::new(), key: None, source: self.clone() })
             }
             Self::Folder { tool, program, folder, ignore_scripts } => {
                 let packed = pack::pack(*tool, program, folder).await?;
                 let scripts = if *ignore_scripts { Vec::new() } else { packed.scripts };
-                Ok(Artifact { name: packed.name, version: packed.version, sha256: packed.sha256, scripts, source: self.clone() })
+                Ok(Artifact {
+                    name: packed.name,
+                    version: packed.version,
+                    sha256: packed.sha256,
+                    scripts,
+                    key: packed.key,
+                    source: self.clone(),
+                })
             }
         }
     }
@@ -124,7 +149,7 @@ mod tests {
 
     fn file(path: PathBuf) -> Artifact {
         let source = Source::File(path);
-        Artifact { name: "widget".into(), version: "1.2.0".into(), sha256: [7; 32], scripts: vec![], source }
+        Artifact { name: "widget".into(), version: "1.2.0".into(), sha256: [7; 32], scripts: vec![], key: None, source }
     }
 
     #[test]

@@ -13,11 +13,11 @@ use std::{
 use countersign_core::text;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tokio::{io::AsyncReadExt as _, process::Command, time::timeout};
+use tokio::{io::AsyncReadExt as _, process::Command, task::spawn_blocking, time::timeout};
 
 use super::{Tool, Unknown, file};
 use crate::{
-    keys::{KEY_FILE_VARIABLE, KEY_VARIABLE},
+    keys::{self, KEY_FILE_VARIABLE, KEY_VARIABLE},
     notify::NOTIFY_VARIABLE,
 };
 
@@ -40,6 +40,8 @@ pub(super) struct Packed {
     pub(super) sha256: [u8; 32],
     /// Its scripts that would run before.
     pub(super) scripts: Vec<String>,
+    /// A file in it that holds a CI key.
+    pub(super) key: Option<String>,
 }
 
 /// What `pack --json` says of a package.
@@ -47,6 +49,13 @@ pub(super) struct Packed {
 struct Listed {
     name: String,
     version: String,
+    #[serde(default)]
+    files: Vec<ListedFile>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ListedFile {
+    path: String,
 }
 
 /// Packs `folder` with `program`.
@@ -59,10 +68,12 @@ pub(super) async fn pack(tool: Tool, program: &Path, folder: &Path) -> Result<Pa
     let list = timeout(PACK_TIMEOUT, run(tool, program, &folder, place.path())).await;
     let list =
         list.map_err(|_| failed(format!("it took longer than {} s", PACK_TIMEOUT.as_secs()))).and_then(|list| list.map_err(&failed))?;
-    let Listed { name, version } = read_list(&list).ok_or_else(|| failed("its answer was not understood".to_owned()))?;
+    let Listed { name, version, files } = read_list(&list).ok_or_else(|| failed("its answer was not understood".to_owned()))?;
     let packed = only_file(place.path()).ok_or_else(|| failed("it did not make one file".to_owned()))?;
     let sha256 = file::digest(&packed).await.map_err(|error| failed(error.to_string()))?;
-    Ok(Packed { name, version, sha256, scripts })
+    let key = spawn_blocking(move || files.into_iter().map(|file| file.path).find(|path| keys::is_in_file(&folder.join(path))));
+    let key = key.await.map_err(|error| failed(error.to_string()))?;
+    Ok(Packed { name, version, sha256, scripts, key })
 }
 
 async fn run(tool: Tool, program: &Path, folder: &Path, place: &Path) -> Result<Vec<u8>, String> {
@@ -144,7 +155,7 @@ mod tests {
 
     #[test]
     fn both_tools_are_understood() {
-        let npm = br#"[{"id": "a@1", "name": "a", "version": "1.0.0", "files": []}]"#;
+        let npm = br#"[{"id": "a@1", "name": "a", "version": "1.0.0", "files": [{"path": "b/c", "size": 1}]}]"#;
         let pnpm = br#"{"name": "a", "version": "1.0.0", "filename": "/a-1.0.0.tgz", "files": []}"#;
         let npm_12 = br#"{"a": {"id": "a@1", "name": "a", "version": "1.0.0", "files": []}}"#;
         for list in [&npm[..], &pnpm[..], &npm_12[..]] {

@@ -1,6 +1,6 @@
 //! A command's streams: through to our own unchanged, with their ends kept.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -59,16 +59,20 @@ const PIPE: usize = 1024 * 1024;
 
 /// Copies until the stream ends. When `over` has ended, only what the pipe holds is still copied, however much a process in the background writes. Each piece goes on before the next is read, and is flushed:
 /// also an unfinished line, or a prompt.
+///
+/// # Errors
+/// Our own stream takes no more, because a disk is full, say. The command does not notice: what it writes is still read, and lost.
 pub(super) async fn copy(
     from: Option<impl AsyncRead + Unpin>,
     mut to: impl AsyncWrite + Unpin,
     tail: &mut Tail,
     over: impl Future<Output = ()>,
-) {
-    let Some(mut from) = from else { return };
+) -> io::Result<()> {
+    let Some(mut from) = from else { return Ok(()) };
     tokio::pin!(over);
     let mut chunk = Zeroizing::new(vec![0; CHUNK]);
     let mut rest = None;
+    let mut written = Ok(());
     loop {
         let length = match rest {
             None => tokio::select! {
@@ -79,20 +83,28 @@ pub(super) async fn copy(
                 }
                 read = from.read(&mut chunk) => read.unwrap_or(0),
             },
-            Some(0) => return,
+            Some(0) => return written,
             // Unconstrained: what is there is read at once, and is not taken for nothing because this task has had its turn.
             Some(_) => tokio::select! {
                 biased;
                 read = unconstrained(from.read(&mut chunk)) => read.unwrap_or(0),
-                () = std::future::ready(()) => return,
+                () = std::future::ready(()) => return written,
             },
         };
         rest = rest.map(|rest: usize| rest.saturating_sub(length));
-        let Some(read) = chunk.get(..length).filter(|read| !read.is_empty()) else { return };
+        let Some(read) = chunk.get(..length).filter(|read| !read.is_empty()) else { return written };
         tail.push(read);
+        if written.is_err() {
+            continue;
+        }
+        written = async {
+            to.write_all(read).await?;
+            to.flush().await
+        }
+        .await;
         // Our own reader is gone. By closing the pipe the command finds it out as it would have without us.
-        if to.write_all(read).await.is_err() || to.flush().await.is_err() {
-            return;
+        if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return Ok(());
         }
     }
 }
@@ -114,7 +126,7 @@ mod tests {
         let all: Vec<u8> = (0..TAIL * 5 + 17).map(|n| (n % 251) as u8).collect();
         let (mut to, mut tail) = (Vec::new(), Tail::default());
         let capacity = tail.0.capacity();
-        copy(Some(all.as_slice()), &mut to, &mut tail, std::future::pending()).await;
+        copy(Some(all.as_slice()), &mut to, &mut tail, std::future::pending()).await.unwrap();
         assert!(to == all);
         assert!(tail.bytes().len() >= TAIL && all.ends_with(tail.bytes()));
         assert_eq!(tail.0.capacity(), capacity);
@@ -158,8 +170,19 @@ mod tests {
             // Ends only because the other end was dropped.
             while writer.write_all(b"more").await.is_ok() {}
         };
-        tokio::join!(copying, writing);
+        tokio::join!(copying, writing).0.unwrap();
         assert!(tail.bytes().starts_with(b"first"));
+    }
+
+    /// A disk that is full is no reason to stop a release in the middle.
+    #[tokio::test]
+    async fn what_can_not_be_written_is_read_on_and_told() {
+        let all = vec![7; 3 * CHUNK];
+        let mut room = [0_u8; 10];
+        let mut tail = Tail::default();
+        let full = copy(Some(all.as_slice()), std::io::Cursor::new(&mut room[..]), &mut tail, std::future::pending()).await;
+        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::WriteZero);
+        assert!(all.ends_with(tail.bytes()) && tail.bytes().len() >= TAIL);
     }
 
     #[tokio::test]
@@ -167,7 +190,7 @@ mod tests {
         let (mut daemon, reader) = tokio::io::duplex(64);
         let (mut to, mut tail) = (Vec::new(), Tail::default());
         daemon.write_all(b"the last words").await.unwrap();
-        copy(Some(reader), &mut to, &mut tail, std::future::ready(())).await;
+        copy(Some(reader), &mut to, &mut tail, std::future::ready(())).await.unwrap();
         assert_eq!(to, b"the last words");
         assert!(daemon.write_all(b"later").await.is_err());
     }
@@ -176,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn what_stays_behind_and_never_stops_writing_does_not_either() {
         let mut tail = Tail::default();
-        copy(Some(tokio::io::repeat(b'y')), tokio::io::sink(), &mut tail, std::future::ready(())).await;
+        copy(Some(tokio::io::repeat(b'y')), tokio::io::sink(), &mut tail, std::future::ready(())).await.unwrap();
         assert!(tail.bytes().ends_with(b"yyy"));
     }
 }

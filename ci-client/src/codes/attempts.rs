@@ -159,8 +159,8 @@ mod tests {
         }
     }
 
-    const WRONG: Ran = Ran { exit: 1, signal: None, verdict: Verdict::WrongCode };
-    const FINE: Ran = Ran { exit: 0, signal: None, verdict: Verdict::Fine };
+    const WRONG: Ran = Ran { exit: 1, signal: None, verdict: Verdict::WrongCode, lost: None };
+    const FINE: Ran = Ran { exit: 0, signal: None, verdict: Verdict::Fine, lost: None };
 
     /// The exit code and the codes that were used; every scripted run and approval must have been played.
     fn play(runs: &[Ran], left: u8, approvals: &[Result<u8, Exit>], retry: bool) -> (Ran, String, Vec<String>) {
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn what_succeeds_is_run_once() {
         assert_eq!(play(&[FINE], 5, &[], true), (FINE, "0".into(), vec![]));
-        let odd = Ran { exit: 0, signal: None, verdict: Verdict::WrongCode };
+        let odd = Ran { exit: 0, signal: None, verdict: Verdict::WrongCode, lost: None };
         assert_eq!(play(&[odd], 5, &[], true), (odd, "0".into(), vec![]));
     }
 
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn nothing_else_is_tried_again() {
         for verdict in [Verdict::Limited, Verdict::Failed, Verdict::MissingCode] {
-            let ran = Ran { exit: 4, signal: None, verdict };
+            let ran = Ran { exit: 4, signal: None, verdict, lost: None };
             assert_eq!(play(&[ran], 5, &[], true).1, "0");
             assert_eq!(play(&[WRONG, ran], 5, &[], true).1, "01");
         }

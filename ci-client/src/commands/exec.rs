@@ -167,6 +167,7 @@ impl<'a> Running<'a> {
         };
         match found {
             Ok(artifact) => {
+                artifact.as_ref().map_or(Ok(()), Artifact::check_keyless)?;
                 if let Some(caveat) = artifact.as_ref().and_then(Artifact::caveat) {
                     self.ui.say(&caveat);
                 }
@@ -274,7 +275,14 @@ impl<'a> Running<'a> {
             _ => Outcome::NotUsed,
         };
         self.report(outcome).await;
-        ran.map(|ran| ran.exit)
+        let ran = ran?;
+        match ran.lost {
+            Some(why) if ran.exit == 0 => {
+                Err(Problem::config(format!("the command ended with 0, but not all that it printed could be passed on: {why}"))
+                    .hint("make room where the output goes, and look at what the command has done before you run it again"))
+            }
+            _ => Ok(ran.exit),
+        }
     }
 
     /// Whether the command took codes by itself.

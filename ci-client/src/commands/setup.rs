@@ -16,7 +16,7 @@ use crate::{
     keys::KEY_VARIABLE,
     problem::Problem,
     setup::{
-        git::{self, Standing},
+        git::{self, Standing, Taker},
         look::Places,
         place::Ci,
         plan::{Asked, Found, Given, Key, Progress, Step, missing, next},
@@ -215,21 +215,24 @@ impl Setup {
 
     async fn ignore(&mut self, standing: &Standing) -> Result<(), Problem> {
         self.progress.ignore = true;
-        let Standing::Exposed(tree) = standing else { return Ok(()) };
+        let Standing::Exposed(exposed) = standing else { return Ok(()) };
         let key_file = self.places.key_file.display().to_string();
-        let Some(line) = &tree.line else {
-            self.ui.say(&format!(
-                "warning: {key_file} lies in a git work tree that does not ignore it; add it to {}",
-                tree.ignore_file.display()
-            ));
-            return Ok(());
-        };
-        let intent = format!("the key file {key_file} lies in a git work tree: add {line} to {}", tree.ignore_file.display());
-        if self.talk.confirm(&intent).await? {
-            git::ignore(tree)?;
-            self.ui.say(&format!("git ignores {key_file} from now on"));
-        } else {
-            self.ui.say(&format!("warning: `git add .` would take {key_file} into the repository"));
+        for it in exposed {
+            let ignore_file = it.ignore_file.display();
+            let (place, done, else_taken) = match it.taker {
+                Taker::Git => ("a git work tree", "git ignores it", "`git add .` would take it into the repository"),
+                Taker::Npm => ("an npm package", "npm leaves it out", "`npm publish` would take it into the package"),
+            };
+            let Some(line) = &it.line else {
+                self.ui.say(&format!("warning: {key_file} lies in {place} that does not ignore it; add it to {ignore_file}"));
+                continue;
+            };
+            if self.talk.confirm(&format!("the key file {key_file} lies in {place}: add {line} to {ignore_file}")).await? {
+                git::ignore(it)?;
+                self.ui.say(&format!("{key_file}: {done} from now on"));
+            } else {
+                self.ui.say(&format!("warning: {key_file}: {else_taken}"));
+            }
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Whether git would take the key file into the repository, and the line that keeps it out.
+//! Whether git would take the key file into the repository, or npm into a package, and the line that keeps it out.
 
 use std::{
     fs::{self, File},
@@ -12,23 +12,33 @@ use crate::{
     problem::Problem,
 };
 
-/// Longest `.gitignore` that is changed, bytes.
+/// Longest `.gitignore` or `.npmignore` that is changed, bytes.
 const MAX_IGNORE: usize = 256 * 1024;
 
-/// What git makes of a file.
+/// What git and npm make of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// In no work tree, or ignored.
+    /// In no work tree and no package, or ignored.
     Safe,
-    /// `git add .` would take it.
-    Exposed(WorkTree),
+    /// Somebody would take it.
+    Exposed(Vec<Exposure>),
     /// It is in the repository already, or about to be.
     Tracked,
 }
 
-/// Where the line goes.
+/// Who would take the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taker {
+    /// `git add .`
+    Git,
+    /// `npm publish`: where there is a `.npmignore`, npm does not look at `.gitignore`.
+    Npm,
+}
+
+/// Who would take it, and where the line goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WorkTree {
+pub(crate) struct Exposure {
+    pub(crate) taker: Taker,
     pub(crate) ignore_file: PathBuf,
     /// `None` if the path needs quoting, which a human does better.
     pub(crate) line: Option<String>,
@@ -38,22 +48,40 @@ pub(crate) struct WorkTree {
 pub(crate) fn standing(file: &Path) -> Standing {
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (Ok(parent), Some(name)) = (fs::canonicalize(parent), file.file_name()) else { return Standing::Safe };
-    let Some(top) = parent.ancestors().find(|folder| folder.join(".git").exists()) else { return Standing::Safe };
     let full = parent.join(name);
-    let tree = WorkTree { ignore_file: top.join(".gitignore"), line: full.strip_prefix(top).ok().and_then(line) };
+    let mut exposed = match standing_in_git(&parent, &full) {
+        Standing::Tracked => return Standing::Tracked,
+        Standing::Exposed(exposed) => exposed,
+        Standing::Safe => Vec::new(),
+    };
+    exposed.extend(in_package(&parent, &full));
+    if exposed.is_empty() { Standing::Safe } else { Standing::Exposed(exposed) }
+}
+
+/// The innermost package of npm that the file would be in.
+fn in_package(parent: &Path, full: &Path) -> Option<Exposure> {
+    let top = parent.ancestors().find(|folder| folder.join("package.json").exists())?;
+    let text = fs::read_to_string(top.join(".npmignore")).ok()?;
+    let line = full.strip_prefix(top).ok().and_then(line);
+    (!has_line(&text, line.as_deref())).then(|| Exposure { taker: Taker::Npm, ignore_file: top.join(".npmignore"), line })
+}
+
+fn standing_in_git(parent: &Path, full: &Path) -> Standing {
+    let Some(top) = parent.ancestors().find(|folder| folder.join(".git").exists()) else { return Standing::Safe };
+    let tree = Exposure { taker: Taker::Git, ignore_file: top.join(".gitignore"), line: full.strip_prefix(top).ok().and_then(line) };
     let path = full.as_os_str();
-    if git(&parent, |command| command.args(["ls-files", "--"]).arg(path)).is_some_and(|(_, listed)| !listed.trim().is_empty()) {
+    if git(parent, |command| command.args(["ls-files", "--"]).arg(path)).is_some_and(|(_, listed)| !listed.trim().is_empty()) {
         return Standing::Tracked;
     }
-    let ignored = match git(&parent, |command| command.args(["check-ignore", "--quiet", "--"]).arg(path)) {
+    let ignored = match git(parent, |command| command.args(["check-ignore", "--quiet", "--"]).arg(path)) {
         Some((Some(code), _)) if code < 2 => code == 0,
         _ => has_line(&fs::read_to_string(&tree.ignore_file).unwrap_or_default(), tree.line.as_deref()),
     };
-    if ignored { Standing::Safe } else { Standing::Exposed(tree) }
+    if ignored { Standing::Safe } else { Standing::Exposed(vec![tree]) }
 }
 
 /// Adds the line.
-pub(crate) fn ignore(tree: &WorkTree) -> Result<(), Problem> {
+pub(crate) fn ignore(tree: &Exposure) -> Result<(), Problem> {
     let (path, Some(line)) = (&tree.ignore_file, &tree.line) else { return Ok(()) };
     let old = match File::open(path) {
         Ok(file) => {
@@ -118,10 +146,27 @@ mod tests {
         // A folder of that name is enough where there is no git, and no repository for one.
         fs::create_dir(folder.path().join(".git")).unwrap();
         fs::write(folder.path().join(".gitignore"), "target").unwrap();
-        let Standing::Exposed(tree) = standing(&key) else { panic!("not seen") };
-        assert_eq!(tree.line.as_deref(), Some("/sub/ci.key"));
-        ignore(&tree).unwrap();
+        let Standing::Exposed(exposed) = standing(&key) else { panic!("not seen") };
+        let [tree] = exposed.as_slice() else { panic!("{exposed:?}") };
+        assert_eq!((tree.taker, tree.line.as_deref()), (Taker::Git, Some("/sub/ci.key")));
+        ignore(tree).unwrap();
         assert_eq!(fs::read_to_string(folder.path().join(".gitignore")).unwrap(), "target\n/sub/ci.key\n");
+        assert_eq!(standing(&key), Standing::Safe);
+    }
+
+    /// Beside a `.npmignore`, a `.gitignore` keeps nothing out of a package.
+    #[test]
+    fn a_key_file_in_a_package_is_seen_until_npm_ignores_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("ci.key");
+        fs::write(folder.path().join("package.json"), "{}").unwrap();
+        assert_eq!(standing(&key), Standing::Safe, "git's list counts, or there is no git");
+        fs::create_dir(folder.path().join(".git")).unwrap();
+        fs::write(folder.path().join(".npmignore"), "test\n").unwrap();
+        let Standing::Exposed(exposed) = standing(&key) else { panic!("not seen") };
+        assert_eq!(exposed.iter().map(|it| it.taker).collect::<Vec<_>>(), [Taker::Git, Taker::Npm]);
+        exposed.iter().for_each(|it| ignore(it).unwrap());
+        assert_eq!(fs::read_to_string(folder.path().join(".npmignore")).unwrap(), "test\n/ci.key\n");
         assert_eq!(standing(&key), Standing::Safe);
     }
 

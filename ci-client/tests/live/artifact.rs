@@ -93,6 +93,22 @@ fn scripts_cost_the_digest_and_a_failure_to_pack_costs_nothing() {
     assert!(shown.is_none() && !log.contains("will be published"), "{log}");
 }
 
+/// As npm does where there is a `.npmignore`: it packs what only `.gitignore` names.
+fn a_package_with_a_key_in_it_is_refused_before_anybody_is_asked() {
+    let world = world();
+    let folder = world.folder.path();
+    fs::copy(folder.join("ci.key"), folder.join("package/countersign.key")).unwrap();
+    let npm = fs::read_to_string(folder.join("npm")).unwrap();
+    let with_files = |files: &str| npm.replace(r#""filename""#, &format!(r#""files": [{files}], "filename""#));
+    fs::write(folder.join("npm"), with_files(r#"{"path": "content"}, {"path": "countersign.key"}"#)).unwrap();
+    let end = start(&world, &[], &["npm", "publish", "./package"]).end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(207), ""), "{}", end.stderr);
+    assert!(end.stderr.contains("@acme/widget 1.2.0 would be published with countersign.key in it"), "{}", end.stderr);
+    fs::write(folder.join("npm"), with_files(r#"{"path": "content"}"#)).unwrap();
+    let (_, end) = approve(&world, start(&world, &[], &["npm", "publish", "./package"]), || {});
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+}
+
 fn a_file_is_shown_and_compared() {
     let world = world();
     let path = world.folder.path().join("widget-1.2.0.gem");
@@ -140,6 +156,7 @@ pub(crate) fn tests() -> Vec<crate::harness::Trial> {
     trials![
         a_folder_is_packed_shown_and_compared,
         scripts_cost_the_digest_and_a_failure_to_pack_costs_nothing,
+        a_package_with_a_key_in_it_is_refused_before_anybody_is_asked,
         a_file_is_shown_and_compared,
         what_changes_while_the_code_is_waited_for_is_noticed,
         codes_of_a_holder_were_approved_without_a_look_and_that_is_told,
