@@ -6,7 +6,7 @@ use crate::{cli::ConfigArg, codes::holder::Key, config::Config, problem::Problem
 
 /// Ends the holder that `countersign approve` left
 ///
-/// Codes that were not used are forgotten. Without a holder there is nothing to do, which is no failure: put it where a job always comes by.
+/// Codes that were not used are forgotten. Without a holder there is nothing to do, which is no failure: put it where a job always comes by. An `approve` that still waits for the phone is not ended (211).
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  countersign close npm")]
 pub(crate) struct CloseArgs {

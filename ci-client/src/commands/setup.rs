@@ -219,9 +219,9 @@ impl Setup {
         let key_file = self.places.key_file.display().to_string();
         for it in exposed {
             let ignore_file = it.ignore_file.display();
-            let (place, done, else_taken) = match it.taker {
-                Taker::Git => ("a git work tree", "git ignores it", "`git add .` would take it into the repository"),
-                Taker::Npm => ("an npm package", "npm leaves it out", "`npm publish` would take it into the package"),
+            let (place, done, taken) = match it.taker {
+                Taker::Git => ("a git work tree", "git ignores", ("`git add .`", "the repository")),
+                Taker::Npm => ("an npm package", "npm leaves out", ("`npm publish`", "the package")),
             };
             let Some(line) = &it.line else {
                 self.ui.say(&format!("warning: {key_file} lies in {place} that does not ignore it; add it to {ignore_file}"));
@@ -229,9 +229,9 @@ impl Setup {
             };
             if self.talk.confirm(&format!("the key file {key_file} lies in {place}: add {line} to {ignore_file}")).await? {
                 git::ignore(it)?;
-                self.ui.say(&format!("{key_file}: {done} from now on"));
+                self.ui.say(&format!("{done} {key_file} from now on"));
             } else {
-                self.ui.say(&format!("warning: {key_file}: {else_taken}"));
+                self.ui.say(&format!("warning: {} would take {key_file} into {}", taken.0, taken.1));
             }
         }
         Ok(())
