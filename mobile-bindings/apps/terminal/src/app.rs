@@ -7,6 +7,7 @@ use countersign_mobile::{Authenticator, AuthenticatorError};
 use crate::{
     console::{Console, Events},
     keychain::{self, PassphraseKeychain},
+    output, show,
     state::{StateDir, state_path},
 };
 
@@ -48,7 +49,11 @@ impl App {
     pub(crate) fn open(state: Option<PathBuf>, passphrase_once: bool) -> anyhow::Result<Self> {
         let dir = Arc::new(StateDir::open(&state_path(state)?)?);
         let (console, keychain, events) = around(&dir, passphrase_once)?;
-        Ok(Self { authenticator: wait(Authenticator::open(dir.clone(), keychain, events))?, console, dir })
+        let authenticator = wait(Authenticator::open(dir.clone(), keychain, events))?;
+        for what in authenticator.lost()? {
+            output::note(&format!("warning: {}", show::lost(what)));
+        }
+        Ok(Self { authenticator, console, dir })
     }
 }
 

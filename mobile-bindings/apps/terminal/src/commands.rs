@@ -7,12 +7,16 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use countersign_mobile::{Enrolled, ObserverError, PairingUi, SeedImport, WakeUpState};
+use countersign_mobile::{ObserverError, PairingUi, WakeUpState, is_pairing_code};
+
+use zeroize::Zeroizing;
 
 use crate::{
     app::{App, wait},
     args::{Args, Command},
     backup,
+    console::{Console, NoAnswer},
+    enroll,
     find::find,
     output,
     run::run as run_requests,
@@ -31,7 +35,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         Command::Pair { text } => pair(state, text),
         Command::Run { once: false, plain: false } if screen::is_possible() => screen::run(state),
         Command::Run { once, .. } => run_requests(&App::open(state, false)?, once),
-        Command::Enroll { recipient } => enroll(state, recipient),
+        Command::Enroll { picture, only, recipient } => enroll::run(state, picture.as_deref(), &only, recipient),
         Command::Import { file } => import(state, &file),
         Command::Trust { signer } => Ok(wait(App::open(state, false)?.authenticator.trust(signer))?),
         Command::Identity => identity(&App::open(state, false)?),
@@ -41,7 +45,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         Command::Revoke { pairing } => revoke(&App::open(state, false)?, &pairing),
         Command::WakeUp { file, off, key, relay } => wake_up::run(state, file.as_deref(), off, key, relay),
         Command::Remove { seed } => remove(&App::open(state, false)?, &seed),
-        Command::Backup { file, without_unlock_key } => backup::back_up(&App::open(state, false)?, &file, !without_unlock_key),
+        Command::Backup { file, without_unlock_key, anyway } => {
+            backup::back_up(&App::open(state, false)?, &file, !without_unlock_key, anyway)
+        }
         Command::Restore { file } => backup::restore(state, &file),
         Command::RestoreKey { file } => backup::restore_key(&App::open(state, false)?, &file),
         Command::History => history(&App::open(state, false)?),
@@ -67,9 +73,23 @@ impl PairingUi for Digits {
     }
 }
 
+/// Copied out of a narrow window a code has several lines: it is read until it is whole.
+fn pairing_code(console: &Arc<Console>) -> Result<Zeroizing<String>, NoAnswer> {
+    let mut code = console.ask("pairing code", false)?;
+    code.retain(|c| !c.is_whitespace());
+    while !is_pairing_code(&code) {
+        match console.ask_more("the rest of it (Enter if that was all)") {
+            Ok(line) if !line.trim().is_empty() => code.extend(line.split_whitespace()),
+            Ok(_) | Err(NoAnswer::End) => break,
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(code)
+}
+
 fn pair(state: Option<PathBuf>, text: String) -> anyhow::Result<()> {
     let app = App::open(state, false)?;
-    let text = if text == "-" { app.console.ask("pairing code", false)?.to_string() } else { text };
+    let text = if text == "-" { pairing_code(&app.console)?.to_string() } else { text };
     let console = app.console.clone();
     let (say, stopped) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
@@ -85,26 +105,6 @@ fn pair(state: Option<PathBuf>, text: String) -> anyhow::Result<()> {
     })?;
     output::note(&format!("paired with {}; it may use no seed until you allow it", pairing.name));
     Ok(())
-}
-
-fn enroll(state: Option<PathBuf>, recipients: Vec<String>) -> anyhow::Result<()> {
-    let app = App::open(state, false)?;
-    let uri = app.console.ask("otpauth URI", true)?;
-    let seeds = SeedImport::from_text(uri.to_string())?;
-    let usable: Vec<_> = seeds.entries()?.into_iter().filter(|entry| entry.problem.is_none()).collect();
-    let indices = usable.iter().map(|entry| entry.index).collect();
-    for enrolled in wait(app.authenticator.enroll(seeds, indices, recipients))? {
-        show_enrolled(&enrolled)?;
-    }
-    Ok(())
-}
-
-fn show_enrolled(enrolled: &Enrolled) -> anyhow::Result<()> {
-    for warning in &enrolled.warnings {
-        output::note(&format!("warning: {warning}"));
-    }
-    output::note(&format!("sealed {}; put this line into countersign.toml:", enrolled.label));
-    Ok(output::line(&format!("sealed = \"{}\"", enrolled.sealed))?)
 }
 
 fn import(state: Option<PathBuf>, file: &Path) -> anyhow::Result<()> {
@@ -162,8 +162,8 @@ fn pairings(app: &App) -> anyhow::Result<()> {
 }
 
 fn allow(app: &App, pairing: &str, seed: &str, allowed: bool) -> anyhow::Result<()> {
-    let (pairings, seeds) = (app.authenticator.pairings()?, app.authenticator.seeds()?);
-    let (pairing, seed) = (find(&pairings, pairing)?, find(&seeds, seed)?);
+    let (pairings, seeds, lost) = (app.authenticator.pairings()?, app.authenticator.seeds()?, app.authenticator.lost()?);
+    let (pairing, seed) = (find(&pairings, pairing, &lost)?, find(&seeds, seed, &lost)?);
     wait(app.authenticator.allow(pairing.id.clone(), seed.id.clone(), allowed))?;
     let may = if allowed { "may" } else { "may not" };
     output::note(&format!("{} {may} use {}", pairing.name, seed.label));
@@ -172,7 +172,7 @@ fn allow(app: &App, pairing: &str, seed: &str, allowed: bool) -> anyhow::Result<
 
 fn remove(app: &App, seed: &str) -> anyhow::Result<()> {
     let seeds = app.authenticator.seeds()?;
-    let seed = find(&seeds, seed)?;
+    let seed = find(&seeds, seed, &app.authenticator.lost()?)?;
     wait(app.authenticator.remove_seed(seed.id.clone()))?;
     output::note(&format!("{} is removed; the sealed text in countersign.toml can be imported again", seed.label));
     Ok(())
@@ -180,7 +180,7 @@ fn remove(app: &App, seed: &str) -> anyhow::Result<()> {
 
 fn revoke(app: &App, pairing: &str) -> anyhow::Result<()> {
     let pairings = app.authenticator.pairings()?;
-    let pairing = find(&pairings, pairing)?;
+    let pairing = find(&pairings, pairing, &app.authenticator.lost()?)?;
     wait(app.authenticator.revoke(pairing.id.clone()))?;
     output::note(&format!("{} is revoked; its relay hears of it with the next: countersign-phone run", pairing.name));
     Ok(())

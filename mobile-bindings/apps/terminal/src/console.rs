@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use countersign_mobile::{Event, Gone, Observer, ObserverError};
+use countersign_mobile::{Attention, Event, Gone, Observer, ObserverError};
 use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -136,6 +136,18 @@ impl Console {
             // What was typed before the question was on screen does not answer it.
             let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
         }
+        self.answer(text, secret)
+    }
+
+    /// Asks for another line of what may have been pasted at once.
+    ///
+    /// # Errors
+    /// Every variant of [`NoAnswer`].
+    pub(crate) fn ask_more(self: &Arc<Self>, text: &str) -> Result<Zeroizing<String>, NoAnswer> {
+        self.answer(text, false)
+    }
+
+    fn answer(self: &Arc<Self>, text: &str, secret: bool) -> Result<Zeroizing<String>, NoAnswer> {
         output::question(text);
         let hidden = (secret && self.terminal).then(Hidden::begin).flatten();
         let answer = self.line();
@@ -214,6 +226,10 @@ pub(crate) struct Events(pub(crate) Arc<Console>);
 
 impl Observer for Events {
     fn on_event(&self, event: Event) -> Result<(), ObserverError> {
+        // Said when the phone was opened, whatever the command.
+        if matches!(event, Event::AttentionNeeded { attention: Attention::Lost { .. } }) {
+            return Ok(());
+        }
         let mut state = self.0.lock();
         if let Event::RequestGone { id, why: Gone::Withdrawn } = &event
             && state.watched.as_ref() == Some(id)
