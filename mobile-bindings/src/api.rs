@@ -40,9 +40,10 @@ pub struct Authenticator {
 
 #[uniffi::export]
 impl Authenticator {
-    /// Sets a new phone up under `name` (at most 64 characters), with fresh keys.
+    /// Sets a new phone up under `name` (cut to 64 characters), with fresh keys.
     ///
     /// # Errors
+    /// [`AuthenticatorError::BadInput`] if nothing of the name can be shown,
     /// [`AuthenticatorError::SetUp`] if there is one already, [`AuthenticatorError::Storage`], [`AuthenticatorError::Unlock`].
     #[uniffi::constructor]
     pub async fn create(

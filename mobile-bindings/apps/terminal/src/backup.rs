@@ -82,7 +82,7 @@ pub(crate) fn restore(state: Option<PathBuf>, file: &Path) -> anyhow::Result<()>
 pub(crate) fn restore_key(app: &App, file: &Path) -> anyhow::Result<()> {
     let backup = read(file)?;
     let passphrase = app.console.ask("passphrase of the backup", true)?;
-    wait(app.authenticator.restore_unlock_key(backup, passphrase.to_string()))?;
+    wait(app.authenticator.restore_unlock_key(backup, passphrase.to_string())).map_err(|error| app.explain(error))?;
     output::note("the key that opens seeds is back");
     Ok(())
 }

@@ -55,11 +55,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn init(state: Option<PathBuf>, name: String) -> anyhow::Result<()> {
-    let app = App::create(state, name)?;
-    output::note(&format!(
-        "{} is set up; pair it with the text that `countersign pair` shows: countersign-phone pair TEXT",
-        app.authenticator.identity()?.name
-    ));
+    let app = App::create(state, name.clone())?;
+    let set_up = app.authenticator.identity()?.name;
+    if set_up != name {
+        output::note("the name was cut: at most 64 characters of it are kept, and none that can't be seen");
+    }
+    output::note(&format!("{set_up} is set up; pair it with the text that `countersign pair` shows: countersign-phone pair TEXT"));
     Ok(())
 }
 
@@ -134,21 +135,21 @@ fn import(state: Option<PathBuf>, file: &Path) -> anyhow::Result<()> {
 
 fn identity(app: &App) -> anyhow::Result<()> {
     let identity = app.authenticator.identity()?;
-    output::line(&format!("name = {:?}", identity.name))?;
-    output::line(&format!("recipient = {:?}", identity.recipient))?;
-    Ok(output::line(&format!("signer = {:?}", identity.signer))?)
+    let fields = [("name", identity.name), ("recipient", identity.recipient), ("signer", identity.signer)];
+    Ok(output::list(fields.iter().map(|(name, value)| format!("{name} = {value:?}")))?)
 }
 
 fn seeds(app: &App) -> anyhow::Result<()> {
-    for seed in app.authenticator.seeds()? {
+    let seeds = app.authenticator.seeds()?;
+    Ok(output::list(seeds.iter().map(|seed| {
         let used = if seed.last_used.is_some() { "used" } else { "never used" };
-        output::line(&format!("{}\t{}\t{}\t{used}", seed.id, seed.label, utc(seed.created)))?;
-    }
-    Ok(())
+        format!("{}\t{}\t{}\t{used}", seed.id, seed.label, utc(seed.created))
+    }))?)
 }
 
 fn pairings(app: &App) -> anyhow::Result<()> {
-    for pairing in app.authenticator.pairings()? {
+    let pairings = app.authenticator.pairings()?;
+    Ok(output::list(pairings.iter().map(|pairing| {
         let rights = pairing.seeds.iter().map(|right| format!("{}{}", if right.allowed { '+' } else { '-' }, right.label));
         let rights = rights.collect::<Vec<_>>().join(" ");
         let wake_ups = match pairing.wake_up {
@@ -156,9 +157,8 @@ fn pairings(app: &App) -> anyhow::Result<()> {
             WakeUpState::NeedsTicket => "after `countersign renew`",
             WakeUpState::Ready => "on",
         };
-        output::line(&format!("{}\t{}\t{}\t{rights}\twake-ups: {wake_ups}", pairing.id, pairing.name, pairing.relay))?;
-    }
-    Ok(())
+        format!("{}\t{}\t{}\t{rights}\twake-ups: {wake_ups}", pairing.id, pairing.name, pairing.relay)
+    }))?)
 }
 
 fn allow(app: &App, pairing: &str, seed: &str, allowed: bool) -> anyhow::Result<()> {
@@ -187,9 +187,9 @@ fn revoke(app: &App, pairing: &str) -> anyhow::Result<()> {
 }
 
 fn history(app: &App) -> anyhow::Result<()> {
-    for entry in app.authenticator.history()? {
+    let history = app.authenticator.history()?;
+    Ok(output::list(history.iter().map(|entry| {
         let (at, outcome) = (utc(entry.at), show::outcome(entry.outcome));
-        output::line(&format!("{at}\t{outcome}\t{}\t{}\t{}\t{}", entry.pairing, entry.label, entry.codes, entry.reason))?;
-    }
-    Ok(())
+        format!("{at}\t{outcome}\t{}\t{}\t{}\t{}", entry.pairing, entry.label, entry.codes, entry.reason)
+    }))?)
 }

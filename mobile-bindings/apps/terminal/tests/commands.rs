@@ -33,7 +33,7 @@ fn setting_up_once() {
 fn setting_up_needs_a_passphrase_and_can_be_repeated() {
     let phone = Phone::new();
     phone.run(&["seeds"], "").fails("countersign-phone init");
-    phone.run(&["init"], "\n").fails("an empty passphrase protects nothing");
+    phone.run(&["init"], "\n").fails("the passphrase is too short: it protects every seed; choose one of at least 12 characters");
     phone.run(&["init"], "").fails("cancelled");
     phone.run(&["seeds"], "").fails("set this phone up first");
     phone.run(&["init"], "correct horse\n").ok();
@@ -229,18 +229,18 @@ fn another_one_takes_its_place_by_a_backup() {
     old.run(&["backup", path], "").fails("is there already");
     new.run(&["restore", path], "another passphrase\n").fails("not the passphrase of this backup");
     new.run(&["restore", "/nonexistent"], "").fails("cannot read /nonexistent");
-    new.run(&["restore", path], &format!("{BACKUP}\nnew horse\n")).ok();
+    new.run(&["restore", path], &format!("{BACKUP}\nnewer horses\n")).ok();
     assert_eq!(new.run(&["identity"], "").ok(), old.run(&["identity"], "").ok());
-    new.run(&["enroll"], &format!("{URI}\nnew horse\n")).ok();
+    new.run(&["enroll"], &format!("{URI}\nnewer horses\n")).ok();
     new.run(&["restore", path], &format!("{BACKUP}\n")).fails("has keys already");
     // Without the key that opens seeds, and that key from elsewhere.
     let (without, third) = (old.home.path().join("without.age"), Phone::new());
     old.run(&["backup", without.to_str().unwrap(), "--without-unlock-key"], &format!("{BACKUP}\n")).ok();
     third.run(&["restore", without.to_str().unwrap()], &format!("{BACKUP}\n")).ok();
-    third.run(&["enroll"], &format!("{URI}\nnew horse\n")).fails("unlock.age is missing");
+    third.run(&["enroll"], &format!("{URI}\nnewer horses\n")).fails("unlock.age is missing");
     third.run(&["restore-key", without.to_str().unwrap()], &format!("{BACKUP}\n")).fails("without the unlock key");
-    third.run(&["restore-key", path], &format!("{BACKUP}\nnew horse\n")).ok();
-    third.run(&["enroll"], &format!("{URI}\nnew horse\n")).ok();
+    third.run(&["restore-key", path], &format!("{BACKUP}\nnewer horses\n")).ok();
+    third.run(&["enroll"], &format!("{URI}\nnewer horses\n")).ok();
 }
 
 #[test]
