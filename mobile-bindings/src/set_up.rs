@@ -43,7 +43,8 @@ impl Engine {
         let (device, unlock) = (DeviceRoot::make(&mut OsRng), UnlockRoot::make(&mut OsRng));
         let identity =
             PhoneIdentity::derive(name, &unlock).map_err(|_| AuthenticatorError::TryAgain("a key could not be made; try again".into()))?;
-        if identity.name.trim().is_empty() {
+        // What can't be shown has become a replacement character.
+        if identity.name.chars().all(|c| c.is_whitespace() || c == char::REPLACEMENT_CHARACTER) {
             return Err(AuthenticatorError::BadInput("a phone needs a name: laptops show it; give one with a letter in it".into()));
         }
         protect(&*around.keychain, &unlock).await?;

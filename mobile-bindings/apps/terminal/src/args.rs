@@ -23,17 +23,17 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Set this authenticator up: makes its keys and asks for a passphrase
     ///
-    /// The passphrase protects the key that opens seeds (age, scrypt with 2^15 rounds) and is asked for at every approval.
+    /// The passphrase, 12 characters at least, protects the key that opens seeds (age, scrypt with 2^15 rounds) and is asked for at every approval.
     #[command(after_help = "Example:\n  countersign-phone init --name laptop-at-home")]
     Init {
-        /// What laptops call this authenticator
+        /// What laptops call this authenticator; 64 characters at most
         #[arg(long, default_value = "terminal")]
         name: String,
     },
     /// Pair with a laptop that runs `countersign pair`; prints the six digits to type there
     #[command(after_help = "Examples:\n  countersign-phone pair COUNTERSIGN-PAIR-1...\n  countersign-phone pair - < code.txt")]
     Pair {
-        /// The text under the QR code, or - to read it from standard input
+        /// The text under the QR code, or - to read it from standard input, of one line or several
         text: String,
     },
     /// Wait for requests and ask about each one
@@ -153,6 +153,8 @@ pub(crate) enum Command {
         anyway: bool,
     },
     /// Set this authenticator up in the place of the one that made a backup, which must not be used any more
+    ///
+    /// Asks for the passphrase of the backup, then, if the key that opens seeds is in it, for a new one of 12 characters at least, asked for at every approval. The state folder must hold no authenticator.
     #[command(after_help = "Example:\n  countersign-phone restore phone.age")]
     Restore {
         /// What `backup` has written

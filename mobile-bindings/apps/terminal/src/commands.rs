@@ -58,7 +58,7 @@ fn init(state: Option<PathBuf>, name: String) -> anyhow::Result<()> {
     let app = App::create(state, name.clone())?;
     let set_up = app.authenticator.identity()?.name;
     if set_up != name {
-        output::note("the name was cut: at most 64 characters of it are kept, and none that can't be seen");
+        output::note("the name was changed: it may have 64 characters, and those that can't be shown are replaced");
     }
     output::note(&format!("{set_up} is set up; pair it with the text that `countersign pair` shows: countersign-phone pair TEXT"));
     Ok(())

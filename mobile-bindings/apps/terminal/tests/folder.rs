@@ -84,7 +84,11 @@ fn names_are_looked_at() {
     }
     let long = "a".repeat(65);
     let ran = phone.run(&["init", "--name", &long], "correct horse\n");
-    assert!(ran.err.contains("the name was cut") && ran.err.contains(&format!("\n{} is set up", &long[..64])), "{}", ran.err);
+    assert!(
+        ran.err.contains("the name was changed: it may have 64 characters") && ran.err.contains(&format!("\n{} is set up", &long[..64])),
+        "{}",
+        ran.err
+    );
     ran.ok();
     let again = phone.run(&["init"], "correct horse\n");
     assert!(again.err.contains(&phone.state().display().to_string()) && !again.err.contains("open it"), "{}", again.err);
