@@ -56,7 +56,13 @@ fn show(enrolled: &Enrolled) -> anyhow::Result<()> {
 /// The bytes of a picture, which are as secret as the seed in it.
 fn read_picture(file: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let stdin = file.as_os_str() == "-";
-    let hint = || if stdin { "cannot read the picture from standard input".to_owned() } else { format!("cannot read {}", file.display()) };
+    let hint = || {
+        if stdin {
+            "cannot read the picture from standard input".to_owned()
+        } else {
+            format!("cannot read {}; name a PNG or JPEG that is there", file.display())
+        }
+    };
     let terminal = if stdin { Some(open_terminal()?) } else { None };
     let from = if stdin { rustix::io::dup(std::io::stdin()).map(File::from).map_err(Into::into) } else { File::open(file) };
     // As long as it may be at most, so that it never moves.

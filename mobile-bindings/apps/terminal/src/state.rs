@@ -20,6 +20,8 @@ const LOCK: &str = "lock";
 /// What a write that was interrupted leaves behind begins with this.
 const TEMPORARY: &str = ".new-";
 
+/// Marks a folder in which everybody may write, such as /tmp.
+const STICKY: u32 = 0o1000;
 /// The rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
@@ -45,6 +47,9 @@ impl StateDir {
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
         let hint = || format!("cannot make the state folder {}; choose another with --state DIR", path.display());
         DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(hint)?;
+        if fs::metadata(path).with_context(hint)?.permissions().mode() & STICKY != 0 {
+            bail!("everybody uses {}: choose a folder of its own with --state DIR", path.display());
+        }
         fs::set_permissions(path, Permissions::from_mode(0o700)).with_context(hint)?;
         Self::open(path)
     }

@@ -7,11 +7,10 @@ mod export;
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
     process::{Command, Stdio},
 };
 
-use common::{PROGRAM, Phone, URI, run};
+use common::{PROGRAM, Phone, URI, on_a_terminal, run};
 use export::{Account, export, picture};
 
 const GOOD: Account = Account { secret: b"12345678901234567890", name: "alice", kind: 2 };
@@ -78,28 +77,6 @@ fn a_picture_is_as_good_as_its_text() {
     fs::File::create(&file).unwrap().set_len((16 << 20) + 1).unwrap();
     phone.run(&["enroll", "--picture", path], "correct horse\n").fails("the picture has more than 16 MiB");
     phone.run(&["enroll", "--picture", "/nonexistent"], "").fails("cannot read /nonexistent");
-}
-
-/// What the program shows on a terminal of its own (util-linux's `script`) that runs `line`, with `answers` typed as they are asked for.
-fn on_a_terminal(phone: &Phone, line: &str, answers: &[(&str, &str)]) -> String {
-    let mut command = Command::new("script");
-    command.args(["-qec", &format!("{PROGRAM} {line}"), "/dev/null"]).env("COUNTERSIGN_PHONE_STATE", phone.state());
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let (mut typed, mut shown) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    let (mut seen, mut from) = (String::new(), 0);
-    for (question, answer) in answers {
-        while !seen[from..].contains(question) {
-            let mut byte = [0];
-            assert_eq!(shown.read(&mut byte).unwrap(), 1, "{question:?} was never asked: {seen}");
-            seen.push(char::from(byte[0]));
-        }
-        from = seen.len();
-        typed.write_all(format!("{answer}\n").as_bytes()).unwrap();
-    }
-    shown.read_to_string(&mut seen).unwrap();
-    assert!(child.wait().unwrap().success(), "{seen}");
-    assert!(!seen.contains("correct horse"), "{seen}");
-    seen
 }
 
 #[test]

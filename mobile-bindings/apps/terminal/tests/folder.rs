@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use common::{PROGRAM, Phone, URI, mode, run};
+use common::{PROGRAM, Phone, URI, mode, on_a_terminal, run};
 
 #[test]
 fn what_others_can_get_at_is_closed_and_told() {
@@ -117,6 +117,25 @@ fn passphrases_that_protect_little_are_refused() {
     phone.run(&["restore-key", path], "a long passphrase\nshort\n").fails("countersign-phone: the passphrase is too short");
     Phone::new().run(&["restore", path], "a long passphrase\nshort\n").fails("countersign-phone: the passphrase is too short");
     phone.run(&["enroll"], &format!("{URI}\néééééééééééé\n")).ok();
+}
+
+#[test]
+fn a_slip_at_the_terminal_can_be_mended_there() {
+    let phone = Phone::new();
+    let (new, again) = ("asked for at every approval: ", "the same again: ");
+    let slips = [(new, "x"), (new, "correct horse"), (again, "correct hors"), (new, "correct horse"), (again, "correct horse")];
+    let shown = on_a_terminal(&phone, "init", &slips);
+    assert!(shown.contains("the passphrase is too short") && shown.contains("the two passphrases differ; type it again"), "{shown}");
+    phone.enroll();
+}
+
+#[test]
+fn a_folder_that_everybody_uses_is_left_as_it_is() {
+    let phone = Phone::new();
+    fs::create_dir(phone.state()).unwrap();
+    fs::set_permissions(phone.state(), fs::Permissions::from_mode(0o1777)).unwrap();
+    phone.run(&["init"], "correct horse\n").fails("everybody uses");
+    assert_eq!(mode(&phone.state()), 0o777);
 }
 
 #[test]

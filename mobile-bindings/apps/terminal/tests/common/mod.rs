@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Write as _,
+    io::{Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -101,4 +101,26 @@ pub(crate) fn run(command: &mut Command, stdin: &str) -> Ran {
 
 pub(crate) fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// What the program shows on a terminal of its own (util-linux's `script`) that runs `line`, with `answers` typed as they are asked for.
+pub(crate) fn on_a_terminal(phone: &Phone, line: &str, answers: &[(&str, &str)]) -> String {
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("{PROGRAM} {line}"), "/dev/null"]).env("COUNTERSIGN_PHONE_STATE", phone.state());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut typed, mut shown) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut seen, mut from) = (String::new(), 0);
+    for (question, answer) in answers {
+        while !seen[from..].contains(question) {
+            let mut byte = [0];
+            assert_eq!(shown.read(&mut byte).unwrap(), 1, "{question:?} was never asked: {seen}");
+            seen.push(char::from(byte[0]));
+        }
+        from = seen.len();
+        typed.write_all(format!("{answer}\n").as_bytes()).unwrap();
+    }
+    shown.read_to_string(&mut seen).unwrap();
+    assert!(child.wait().unwrap().success(), "{seen}");
+    assert!(!seen.contains("correct horse"), "{seen}");
+    seen
 }
