@@ -11,8 +11,8 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use zeroize::Zeroizing;
 
 use crate::{
-    AuthenticatorError, Connection, Enrolled, HistoryEntry, Identity, Keychain, Observer, Pairing, PairingUi, PendingRequest, PushTarget,
-    Seed, SeedImport, Storage,
+    AuthenticatorError, Connection, Enrolled, HistoryEntry, Identity, Keychain, LostPart, Observer, Pairing, PairingUi, PendingRequest,
+    PushTarget, Seed, SeedImport, Storage,
     engine::Engine,
     net::Network,
     pair,
@@ -40,9 +40,10 @@ pub struct Authenticator {
 
 #[uniffi::export]
 impl Authenticator {
-    /// Sets a new phone up under `name` (at most 64 characters), with fresh keys.
+    /// Sets a new phone up under `name` (cut to 64 characters), with fresh keys.
     ///
     /// # Errors
+    /// [`AuthenticatorError::BadInput`] if nothing of the name can be shown,
     /// [`AuthenticatorError::SetUp`] if there is one already, [`AuthenticatorError::Storage`], [`AuthenticatorError::Unlock`].
     #[uniffi::constructor]
     pub async fn create(
@@ -319,6 +320,14 @@ impl Authenticator {
         Ok(self.engine.view().connections.clone())
     }
 
+    /// What was missing or damaged when this phone was opened, and has begun anew: what `Attention.Lost` told, to be asked for before a backup.
+    ///
+    /// # Errors
+    /// None.
+    pub fn lost(&self) -> Result<Vec<LostPart>, AuthenticatorError> {
+        Ok(self.engine.lost().to_vec())
+    }
+
     /// What happened, oldest first.
     ///
     /// # Errors
@@ -376,7 +385,8 @@ impl Authenticator {
 
     /// Everything that another phone needs to take this one's place, in an age file with this passphrase (12 characters at least; `age -d` opens it too).
     /// `with_unlock_key`: whoever has the backup and its passphrase can then make codes, after this phone's person has unlocked once more now; without,
-    /// they can see what this phone is paired with and answer for it, but open no seed.
+    /// they can see what this phone is paired with and answer for it, but open no seed. What was lost ([`Authenticator::lost`]) is in no backup: tell the
+    /// person before it takes the place of an older one.
     ///
     /// # Errors
     /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::Unlock`], [`AuthenticatorError::TryAgain`].

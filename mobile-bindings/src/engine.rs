@@ -45,6 +45,8 @@ pub(crate) struct Engine {
     storage: Arc<dyn Storage>,
     keychain: Arc<dyn Keychain>,
     clock: Clock,
+    /// What was missing or damaged when the phone was opened.
+    lost: Vec<LostPart>,
     /// How relays are reached.
     pub(crate) dial: Dial,
     /// How long a relay may be silent before it is asked.
@@ -75,19 +77,23 @@ impl Engine {
     pub(crate) fn with(phone: Phone, around: Around, clock: Clock) -> Result<Self, AuthenticatorError> {
         let Around { storage, keychain, observer } = around;
         let teller = Teller::start(observer)?;
-        for what in phone.lost().iter().filter_map(|part| lost(*part)) {
-            teller.tell(attention(Attention::Lost { what }));
-        }
+        let lost: Vec<_> = phone.lost().iter().filter_map(|part| lost(*part)).collect();
+        lost.iter().for_each(|what| teller.tell(attention(Attention::Lost { what: *what })));
         let view = Arc::new(View::of(&phone, &[], clock.now()));
         let inner = Inner { phone, links: HashMap::new(), states: Vec::new(), teller };
         let (inner, view) = (Mutex::new(inner), RwLock::new(view));
         let (dial, heartbeat) = (net::dial(), watch::Sender::new(HEARTBEAT));
-        Ok(Self { inner, view, storage, keychain, clock, dial, heartbeat, changed: Notify::new() })
+        Ok(Self { inner, view, storage, keychain, clock, lost, dial, heartbeat, changed: Notify::new() })
     }
 
     /// What screens show, as it is now.
     pub(crate) fn view(&self) -> Arc<View> {
         self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was missing or damaged when the phone was opened.
+    pub(crate) fn lost(&self) -> &[LostPart] {
+        &self.lost
     }
 
     /// The requests of the view, with the time that is left now.

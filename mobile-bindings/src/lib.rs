@@ -37,8 +37,10 @@ mod wake_up;
 
 pub use api::Authenticator;
 pub use backup::{MAX_BACKUP, MIN_PASSPHRASE};
+pub use countersign_qr::MAX_FILE as MAX_PICTURE;
 pub use error::AuthenticatorError;
 pub use event::{Attention, Connection, Event, Gone, LinkState, LostPart};
+pub use pair::is_pairing_code;
 pub use records::{
     Artefact, Claim, Claimed, Enrolled, HistoryEntry, HistoryOutcome, Identity, Pairing, PendingRequest, RequestKind, Seed, SeedRight,
     Verified, WakeUpState,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use countersign_core::{
     keys::PairingId,
-    pairing::{AwaitP2, PAIRING_TTL_MS, PairingCode, PhonePaired},
+    pairing::{AwaitP2, PAIRING_TTL_MS, PairingCode, PairingCodeError, PhonePaired},
     phone::PhoneError,
     relay::{Circuit, CloseReason, Frame, Role},
 };
@@ -26,6 +26,12 @@ const GOODBYE: Duration = Duration::from_secs(5);
 pub(crate) struct Agreed {
     meeting: Meeting,
     paired: PhonePaired,
+}
+
+/// Whether this is the whole text of a pairing code, usable or not: for an app in which it may come in pieces.
+#[must_use]
+pub fn is_pairing_code(text: &str) -> bool {
+    !matches!(text.parse::<PairingCode>(), Err(PairingCodeError::Prefix | PairingCodeError::Checksum))
 }
 
 /// Meets the laptop that shows `code`, up to the moment where its person has typed the digits. Dropped, it leaves nothing behind.

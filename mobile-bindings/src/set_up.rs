@@ -23,12 +23,11 @@ pub(crate) const UNLOCK: &str = "unlock-root";
 /// A blob that is saved last of all, when a phone has been set up: without it, what is there is an attempt that was not finished.
 const COMPLETE: &str = "complete";
 
-const PARTS_MISSING: &str =
-    "this phone's keys are there, but nothing else: bring its files back, or have the app erase the keys to begin anew";
-const ROOT_MISSING: &str = "this phone's files are there, but its device key is missing: bring the key back, or have the app erase what is left to begin \
+const PARTS_MISSING: &str = "this phone's keys are there, but nothing else: bring its files back, or erase the keys to begin anew";
+const ROOT_MISSING: &str = "this phone's files are there, but its device key is missing: bring the key back, or erase what is left to begin \
      anew, from a backup if there is one";
 const ROOT_DAMAGED: &str =
-    "this phone's device key is damaged: bring it back, or have the app erase what is left to begin anew, from a backup if there is one";
+    "this phone's device key is damaged: bring it back, or erase what is left to begin anew, from a backup if there is one";
 
 /// What an app brings.
 pub(crate) struct Around {
@@ -44,6 +43,10 @@ impl Engine {
         let (device, unlock) = (DeviceRoot::make(&mut OsRng), UnlockRoot::make(&mut OsRng));
         let identity =
             PhoneIdentity::derive(name, &unlock).map_err(|_| AuthenticatorError::TryAgain("a key could not be made; try again".into()))?;
+        // What can't be shown has become a replacement character.
+        if identity.name.chars().all(|c| c.is_whitespace() || c == char::REPLACEMENT_CHARACTER) {
+            return Err(AuthenticatorError::BadInput("a phone needs a name: laptops show it; give one with a letter in it".into()));
+        }
         protect(&*around.keychain, &unlock).await?;
         drop(unlock);
         let clock = Clock::start();

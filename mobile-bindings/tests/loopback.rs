@@ -175,6 +175,7 @@ fn a_bad_blob_is_told_and_the_rest_is_there() {
     let told = events.recv_timeout(PATIENCE).unwrap();
     assert_eq!(told, Event::AttentionNeeded { attention: Attention::Lost { what: LostPart::Seeds } });
     assert_eq!((phone.seeds().unwrap().len(), phone.pairings().unwrap().len()), (0, 1));
+    assert_eq!((phone.lost().unwrap(), world.phone.lost().unwrap()), (vec![LostPart::Seeds], vec![]));
 }
 
 #[test]

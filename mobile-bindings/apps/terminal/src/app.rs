@@ -7,6 +7,7 @@ use countersign_mobile::{Authenticator, AuthenticatorError};
 use crate::{
     console::{Console, Events},
     keychain::{self, PassphraseKeychain},
+    output, show,
     state::{StateDir, state_path},
 };
 
@@ -15,6 +16,7 @@ pub(crate) struct App {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) console: Arc<Console>,
     dir: Arc<StateDir>,
+    keychain: Arc<PassphraseKeychain>,
 }
 
 impl App {
@@ -25,30 +27,50 @@ impl App {
         let is_lost = || Ok::<_, String>(keychain::is_there(&dir)? && !(dir.has_state()? && keychain::is_complete(&dir)?));
         if is_lost().map_err(|problem| anyhow::anyhow!(problem))? {
             anyhow::bail!(
-                "the state folder has keys already; bring its files ('state-...', 'device.key') back, or choose another folder with --state"
+                "{} has keys already; bring its other files ('state-...', 'device.key') back, or choose another folder with --state DIR",
+                dir.path().display()
             );
         }
+        if dir.has_state().map_err(anyhow::Error::msg)? && keychain::is_complete(&dir).map_err(anyhow::Error::msg)? {
+            let path = dir.path().display();
+            anyhow::bail!("a phone is set up already in {path}; use it (countersign-phone run), or choose another folder with --state DIR");
+        }
         let (console, keychain, events) = around(&dir, false)?;
-        Ok(Self { authenticator: wait(Authenticator::create(name, dir.clone(), keychain, events))?, console, dir })
+        let made = wait(Authenticator::create(name, dir.clone(), keychain.clone(), events));
+        Ok(Self { authenticator: made.map_err(|error| in_words(error, &dir, &keychain))?, console, dir, keychain })
     }
 
     /// Sets one up in the place of the one that made a backup.
     pub(crate) fn restore(state: Option<PathBuf>, backup: Vec<u8>) -> anyhow::Result<Self> {
         let dir = Arc::new(StateDir::create(&state_path(state)?)?);
         if keychain::is_there(&dir).map_err(|problem| anyhow::anyhow!(problem))? {
-            anyhow::bail!("the state folder has keys already; choose another folder with --state");
+            anyhow::bail!("{} has keys already; choose another folder with --state DIR", dir.path().display());
         }
         let (console, keychain, events) = around(&dir, false)?;
         let passphrase = console.ask("passphrase of the backup", true)?;
-        let restored = Authenticator::restore(backup, passphrase.to_string(), dir.clone(), keychain, events);
-        Ok(Self { authenticator: wait(restored)?, console, dir })
+        let restored = wait(Authenticator::restore(backup, passphrase.to_string(), dir.clone(), keychain.clone(), events));
+        Ok(Self { authenticator: restored.map_err(|error| in_words(error, &dir, &keychain))?, console, dir, keychain })
     }
 
     /// Opens the one that is there. `passphrase_once`: one passphrase serves every unlocking of this command.
     pub(crate) fn open(state: Option<PathBuf>, passphrase_once: bool) -> anyhow::Result<Self> {
         let dir = Arc::new(StateDir::open(&state_path(state)?)?);
         let (console, keychain, events) = around(&dir, passphrase_once)?;
-        Ok(Self { authenticator: wait(Authenticator::open(dir.clone(), keychain, events))?, console, dir })
+        let opened = wait(Authenticator::open(dir.clone(), keychain.clone(), events));
+        let authenticator = opened.map_err(|error| in_words(error, &dir, &keychain))?;
+        for what in authenticator.lost()? {
+            output::note(&format!("warning: {}", show::lost(what)));
+        }
+        Ok(Self { authenticator, console, dir, keychain })
+    }
+}
+
+/// The engine's words are for any app: here it is a folder in which something is missing or left, and a passphrase that was refused.
+fn in_words(error: AuthenticatorError, dir: &StateDir, keychain: &PassphraseKeychain) -> anyhow::Error {
+    match (keychain.take_refusal(), error) {
+        (Some(refusal), _) => anyhow::Error::msg(refusal),
+        (None, AuthenticatorError::SetUp(text)) => anyhow::anyhow!("{text} (the state folder is {})", dir.path().display()),
+        (None, error) => error.into(),
     }
 }
 
@@ -60,6 +82,11 @@ pub(crate) fn wait<T, E: From<AuthenticatorError>>(future: impl Future<Output = 
 }
 
 impl App {
+    /// What went wrong, in the words of this program.
+    pub(crate) fn explain(&self, error: AuthenticatorError) -> anyhow::Error {
+        in_words(error, &self.dir, &self.keychain)
+    }
+
     /// Whether the key that opens seeds is here.
     pub(crate) fn has_unlock_key(&self) -> anyhow::Result<bool> {
         keychain::is_there(&self.dir).map_err(|problem| anyhow::anyhow!(problem))

@@ -23,17 +23,17 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Set this authenticator up: makes its keys and asks for a passphrase
     ///
-    /// The passphrase protects the key that opens seeds (age, scrypt with 2^15 rounds) and is asked for at every approval.
+    /// The passphrase, 12 characters at least, protects the key that opens seeds (age, scrypt with 2^15 rounds) and is asked for at every approval.
     #[command(after_help = "Example:\n  countersign-phone init --name laptop-at-home")]
     Init {
-        /// What laptops call this authenticator
+        /// What laptops call this authenticator; 64 characters at most
         #[arg(long, default_value = "terminal")]
         name: String,
     },
     /// Pair with a laptop that runs `countersign pair`; prints the six digits to type there
     #[command(after_help = "Examples:\n  countersign-phone pair COUNTERSIGN-PAIR-1...\n  countersign-phone pair - < code.txt")]
     Pair {
-        /// The text under the QR code, or - to read it from standard input
+        /// The text under the QR code, or - to read it from standard input, of one line or several
         text: String,
     },
     /// Wait for requests and ask about each one
@@ -51,11 +51,19 @@ pub(crate) enum Command {
         #[arg(long)]
         plain: bool,
     },
-    /// Seal a seed: reads its otpauth URI from standard input, prints the sealed text for countersign.toml
-    #[command(
-        after_help = "Examples:\n  countersign-phone enroll\n  countersign-phone enroll --recipient age1... < uri-and-passphrase.txt"
-    )]
+    /// Seal seeds: from an otpauth URI, an export of Google Authenticator or a picture of their QR code; prints the sealed texts for countersign.toml
+    ///
+    /// Asks for the text of the QR code, otpauth://totp/... or otpauth-migration://..., unless --picture is given; then for the passphrase. An export may hold several accounts: on a terminal it asks which, else it seals all
+    /// but those that --only leaves out. Accounts that can't be sealed are named with the reason. A large export has several QR codes: seal each.
+    #[command(after_help = "Examples:\n  countersign-phone enroll\n  countersign-phone enroll --picture screenshot.png\n  \
+                      countersign-phone enroll --only ACME:release --recipient age1... < export-and-passphrase.txt")]
     Enroll {
+        /// A PNG or JPEG that shows the QR code, instead of its text; - reads it from standard input, and asks for the passphrase on the terminal
+        #[arg(long, value_name = "FILE")]
+        picture: Option<PathBuf>,
+        /// Only this account of an export; may be repeated
+        #[arg(long, value_name = "LABEL")]
+        only: Vec<String>,
         /// Who else can open it, such as a second phone or a recovery key; may be repeated
         #[arg(long, value_name = "AGE1...")]
         recipient: Vec<String>,
@@ -140,8 +148,13 @@ pub(crate) enum Command {
         /// Leave the key that opens seeds out
         #[arg(long)]
         without_unlock_key: bool,
+        /// Back up what is left although the list of seeds or of pairings was damaged
+        #[arg(long)]
+        anyway: bool,
     },
     /// Set this authenticator up in the place of the one that made a backup, which must not be used any more
+    ///
+    /// Asks for the passphrase of the backup, then, if the key that opens seeds is in it, for a new one of 12 characters at least, asked for at every approval. The state folder must hold no authenticator.
     #[command(after_help = "Example:\n  countersign-phone restore phone.age")]
     Restore {
         /// What `backup` has written

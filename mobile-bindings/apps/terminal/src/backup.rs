@@ -8,18 +8,24 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use countersign_mobile::MAX_BACKUP;
+use countersign_mobile::{LostPart, MAX_BACKUP, MIN_PASSPHRASE};
+use rustix::fs::{Access, access};
 
 use crate::{
     app::{App, wait},
     output,
 };
 
-pub(crate) fn back_up(app: &App, file: &Path, with_unlock_key: bool) -> anyhow::Result<()> {
-    if fs::symlink_metadata(file).is_ok() {
-        bail!("{} is there already; name another file", file.display());
+pub(crate) fn back_up(app: &App, file: &Path, with_unlock_key: bool, anyway: bool) -> anyhow::Result<()> {
+    check_place(file)?;
+    let lost = app.authenticator.lost()?;
+    let missing = missing(&lost);
+    if let (Some(missing), false) = (&missing, anyway) {
+        bail!(
+            "nothing was backed up. It would lack {missing}. Bring back what was lost, as said above; or back up what is left with --anyway"
+        );
     }
-    let passphrase = app.console.ask("passphrase for the backup, 12 characters at least", true)?;
+    let passphrase = app.console.ask(&format!("passphrase for the backup, {MIN_PASSPHRASE} characters at least"), true)?;
     if app.console.is_terminal() && app.console.ask("the same again", true)? != passphrase {
         bail!("the two passphrases differ; nothing was written");
     }
@@ -31,8 +37,37 @@ pub(crate) fn back_up(app: &App, file: &Path, with_unlock_key: bool) -> anyhow::
         let _ = fs::remove_file(file);
         return Err(error).with_context(hint);
     }
-    output::note(&format!("{} holds everything{}", file.display(), if with_unlock_key { "" } else { " but the key that opens seeds" }));
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (seeds, pairings) = (count(app.authenticator.seeds()?.len(), "seed"), count(app.authenticator.pairings()?.len(), "pairing"));
+    let key = if with_unlock_key { "and the key that opens seeds" } else { "but not the key that opens seeds" };
+    output::note(&format!("{} holds {seeds}, {pairings} {key}", file.display()));
+    if let Some(missing) = missing {
+        output::note(&format!("NOT in it: {missing}; keep older backups until that is mended"));
+    }
     Ok(())
+}
+
+/// Says what is wrong with the place of a new backup before anything is asked.
+fn check_place(file: &Path) -> anyhow::Result<()> {
+    if fs::symlink_metadata(file).is_ok() {
+        bail!("{} is there already; name another file", file.display());
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        bail!("there is no folder {}; make it first, or name a file elsewhere", folder.display());
+    }
+    access(folder, Access::WRITE_OK | Access::EXEC_OK)
+        .with_context(|| format!("cannot write in {}; name a file elsewhere", folder.display()))
+}
+
+/// What a backup of this phone would lack.
+fn missing(lost: &[LostPart]) -> Option<&'static str> {
+    match (lost.contains(&LostPart::Seeds), lost.contains(&LostPart::Pairings)) {
+        (false, false) => None,
+        (true, false) => Some("the seeds, whose list was damaged or missing"),
+        (false, true) => Some("the pairings, whose list was damaged or missing"),
+        (true, true) => Some("the seeds and the pairings, whose lists were damaged or missing"),
+    }
 }
 
 pub(crate) fn restore(state: Option<PathBuf>, file: &Path) -> anyhow::Result<()> {
@@ -47,7 +82,7 @@ pub(crate) fn restore(state: Option<PathBuf>, file: &Path) -> anyhow::Result<()>
 pub(crate) fn restore_key(app: &App, file: &Path) -> anyhow::Result<()> {
     let backup = read(file)?;
     let passphrase = app.console.ask("passphrase of the backup", true)?;
-    wait(app.authenticator.restore_unlock_key(backup, passphrase.to_string()))?;
+    wait(app.authenticator.restore_unlock_key(backup, passphrase.to_string())).map_err(|error| app.explain(error))?;
     output::note("the key that opens seeds is back");
     Ok(())
 }

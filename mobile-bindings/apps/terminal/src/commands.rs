@@ -7,12 +7,16 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use countersign_mobile::{Enrolled, ObserverError, PairingUi, SeedImport, WakeUpState};
+use countersign_mobile::{ObserverError, PairingUi, WakeUpState, is_pairing_code};
+
+use zeroize::Zeroizing;
 
 use crate::{
     app::{App, wait},
     args::{Args, Command},
     backup,
+    console::{Console, NoAnswer},
+    enroll,
     find::find,
     output,
     run::run as run_requests,
@@ -31,7 +35,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         Command::Pair { text } => pair(state, text),
         Command::Run { once: false, plain: false } if screen::is_possible() => screen::run(state),
         Command::Run { once, .. } => run_requests(&App::open(state, false)?, once),
-        Command::Enroll { recipient } => enroll(state, recipient),
+        Command::Enroll { picture, only, recipient } => enroll::run(state, picture.as_deref(), &only, recipient),
         Command::Import { file } => import(state, &file),
         Command::Trust { signer } => Ok(wait(App::open(state, false)?.authenticator.trust(signer))?),
         Command::Identity => identity(&App::open(state, false)?),
@@ -41,7 +45,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         Command::Revoke { pairing } => revoke(&App::open(state, false)?, &pairing),
         Command::WakeUp { file, off, key, relay } => wake_up::run(state, file.as_deref(), off, key, relay),
         Command::Remove { seed } => remove(&App::open(state, false)?, &seed),
-        Command::Backup { file, without_unlock_key } => backup::back_up(&App::open(state, false)?, &file, !without_unlock_key),
+        Command::Backup { file, without_unlock_key, anyway } => {
+            backup::back_up(&App::open(state, false)?, &file, !without_unlock_key, anyway)
+        }
         Command::Restore { file } => backup::restore(state, &file),
         Command::RestoreKey { file } => backup::restore_key(&App::open(state, false)?, &file),
         Command::History => history(&App::open(state, false)?),
@@ -49,11 +55,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn init(state: Option<PathBuf>, name: String) -> anyhow::Result<()> {
-    let app = App::create(state, name)?;
-    output::note(&format!(
-        "{} is set up; pair it with the text that `countersign pair` shows: countersign-phone pair TEXT",
-        app.authenticator.identity()?.name
-    ));
+    let app = App::create(state, name.clone())?;
+    let set_up = app.authenticator.identity()?.name;
+    if set_up != name {
+        output::note("the name was changed: it may have 64 characters, and those that can't be shown are replaced");
+    }
+    output::note(&format!("{set_up} is set up; pair it with the text that `countersign pair` shows: countersign-phone pair TEXT"));
     Ok(())
 }
 
@@ -67,9 +74,23 @@ impl PairingUi for Digits {
     }
 }
 
+/// Copied out of a narrow window a code has several lines: it is read until it is whole.
+fn pairing_code(console: &Arc<Console>) -> Result<Zeroizing<String>, NoAnswer> {
+    let mut code = console.ask("pairing code", false)?;
+    code.retain(|c| !c.is_whitespace());
+    while !is_pairing_code(&code) {
+        match console.ask_more("the rest of it (Enter if that was all)") {
+            Ok(line) if !line.trim().is_empty() => code.extend(line.split_whitespace()),
+            Ok(_) | Err(NoAnswer::End) => break,
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(code)
+}
+
 fn pair(state: Option<PathBuf>, text: String) -> anyhow::Result<()> {
     let app = App::open(state, false)?;
-    let text = if text == "-" { app.console.ask("pairing code", false)?.to_string() } else { text };
+    let text = if text == "-" { pairing_code(&app.console)?.to_string() } else { text };
     let console = app.console.clone();
     let (say, stopped) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
@@ -85,26 +106,6 @@ fn pair(state: Option<PathBuf>, text: String) -> anyhow::Result<()> {
     })?;
     output::note(&format!("paired with {}; it may use no seed until you allow it", pairing.name));
     Ok(())
-}
-
-fn enroll(state: Option<PathBuf>, recipients: Vec<String>) -> anyhow::Result<()> {
-    let app = App::open(state, false)?;
-    let uri = app.console.ask("otpauth URI", true)?;
-    let seeds = SeedImport::from_text(uri.to_string())?;
-    let usable: Vec<_> = seeds.entries()?.into_iter().filter(|entry| entry.problem.is_none()).collect();
-    let indices = usable.iter().map(|entry| entry.index).collect();
-    for enrolled in wait(app.authenticator.enroll(seeds, indices, recipients))? {
-        show_enrolled(&enrolled)?;
-    }
-    Ok(())
-}
-
-fn show_enrolled(enrolled: &Enrolled) -> anyhow::Result<()> {
-    for warning in &enrolled.warnings {
-        output::note(&format!("warning: {warning}"));
-    }
-    output::note(&format!("sealed {}; put this line into countersign.toml:", enrolled.label));
-    Ok(output::line(&format!("sealed = \"{}\"", enrolled.sealed))?)
 }
 
 fn import(state: Option<PathBuf>, file: &Path) -> anyhow::Result<()> {
@@ -134,21 +135,21 @@ fn import(state: Option<PathBuf>, file: &Path) -> anyhow::Result<()> {
 
 fn identity(app: &App) -> anyhow::Result<()> {
     let identity = app.authenticator.identity()?;
-    output::line(&format!("name = {:?}", identity.name))?;
-    output::line(&format!("recipient = {:?}", identity.recipient))?;
-    Ok(output::line(&format!("signer = {:?}", identity.signer))?)
+    let fields = [("name", identity.name), ("recipient", identity.recipient), ("signer", identity.signer)];
+    Ok(output::list(fields.iter().map(|(name, value)| format!("{name} = {value:?}")))?)
 }
 
 fn seeds(app: &App) -> anyhow::Result<()> {
-    for seed in app.authenticator.seeds()? {
+    let seeds = app.authenticator.seeds()?;
+    Ok(output::list(seeds.iter().map(|seed| {
         let used = if seed.last_used.is_some() { "used" } else { "never used" };
-        output::line(&format!("{}\t{}\t{}\t{used}", seed.id, seed.label, utc(seed.created)))?;
-    }
-    Ok(())
+        format!("{}\t{}\t{}\t{used}", seed.id, seed.label, utc(seed.created))
+    }))?)
 }
 
 fn pairings(app: &App) -> anyhow::Result<()> {
-    for pairing in app.authenticator.pairings()? {
+    let pairings = app.authenticator.pairings()?;
+    Ok(output::list(pairings.iter().map(|pairing| {
         let rights = pairing.seeds.iter().map(|right| format!("{}{}", if right.allowed { '+' } else { '-' }, right.label));
         let rights = rights.collect::<Vec<_>>().join(" ");
         let wake_ups = match pairing.wake_up {
@@ -156,14 +157,13 @@ fn pairings(app: &App) -> anyhow::Result<()> {
             WakeUpState::NeedsTicket => "after `countersign renew`",
             WakeUpState::Ready => "on",
         };
-        output::line(&format!("{}\t{}\t{}\t{rights}\twake-ups: {wake_ups}", pairing.id, pairing.name, pairing.relay))?;
-    }
-    Ok(())
+        format!("{}\t{}\t{}\t{rights}\twake-ups: {wake_ups}", pairing.id, pairing.name, pairing.relay)
+    }))?)
 }
 
 fn allow(app: &App, pairing: &str, seed: &str, allowed: bool) -> anyhow::Result<()> {
-    let (pairings, seeds) = (app.authenticator.pairings()?, app.authenticator.seeds()?);
-    let (pairing, seed) = (find(&pairings, pairing)?, find(&seeds, seed)?);
+    let (pairings, seeds, lost) = (app.authenticator.pairings()?, app.authenticator.seeds()?, app.authenticator.lost()?);
+    let (pairing, seed) = (find(&pairings, pairing, &lost)?, find(&seeds, seed, &lost)?);
     wait(app.authenticator.allow(pairing.id.clone(), seed.id.clone(), allowed))?;
     let may = if allowed { "may" } else { "may not" };
     output::note(&format!("{} {may} use {}", pairing.name, seed.label));
@@ -172,7 +172,7 @@ fn allow(app: &App, pairing: &str, seed: &str, allowed: bool) -> anyhow::Result<
 
 fn remove(app: &App, seed: &str) -> anyhow::Result<()> {
     let seeds = app.authenticator.seeds()?;
-    let seed = find(&seeds, seed)?;
+    let seed = find(&seeds, seed, &app.authenticator.lost()?)?;
     wait(app.authenticator.remove_seed(seed.id.clone()))?;
     output::note(&format!("{} is removed; the sealed text in countersign.toml can be imported again", seed.label));
     Ok(())
@@ -180,16 +180,16 @@ fn remove(app: &App, seed: &str) -> anyhow::Result<()> {
 
 fn revoke(app: &App, pairing: &str) -> anyhow::Result<()> {
     let pairings = app.authenticator.pairings()?;
-    let pairing = find(&pairings, pairing)?;
+    let pairing = find(&pairings, pairing, &app.authenticator.lost()?)?;
     wait(app.authenticator.revoke(pairing.id.clone()))?;
     output::note(&format!("{} is revoked; its relay hears of it with the next: countersign-phone run", pairing.name));
     Ok(())
 }
 
 fn history(app: &App) -> anyhow::Result<()> {
-    for entry in app.authenticator.history()? {
+    let history = app.authenticator.history()?;
+    Ok(output::list(history.iter().map(|entry| {
         let (at, outcome) = (utc(entry.at), show::outcome(entry.outcome));
-        output::line(&format!("{at}\t{outcome}\t{}\t{}\t{}\t{}", entry.pairing, entry.label, entry.codes, entry.reason))?;
-    }
-    Ok(())
+        format!("{at}\t{outcome}\t{}\t{}\t{}\t{}", entry.pairing, entry.label, entry.codes, entry.reason)
+    }))?)
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use countersign_mobile::{Event, Gone, Observer, ObserverError};
+use countersign_mobile::{Attention, Event, Gone, Observer, ObserverError};
 use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -27,6 +27,9 @@ pub(crate) enum NoAnswer {
     /// Standard input ended.
     #[error("standard input ended before the question was answered; nothing was decided")]
     End,
+    /// The line is no text.
+    #[error("what was given is not UTF-8 text; type it on a terminal that is set to UTF-8, or use other characters")]
+    NotText,
     /// Ctrl-C or SIGTERM.
     #[error("interrupted")]
     Stopped,
@@ -54,7 +57,7 @@ struct State {
     /// A thread is reading a line.
     reading: bool,
     /// A line that was read, or the end.
-    line: Option<Option<Zeroizing<String>>>,
+    line: Option<Result<Zeroizing<String>, NoAnswer>>,
     events: VecDeque<Event>,
     stopped: bool,
     /// The request that is being asked about.
@@ -136,6 +139,28 @@ impl Console {
             // What was typed before the question was on screen does not answer it.
             let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
         }
+        self.answer(text, secret)
+    }
+
+    /// Asks for another line of what may have been pasted at once.
+    ///
+    /// # Errors
+    /// Every variant of [`NoAnswer`].
+    pub(crate) fn ask_more(self: &Arc<Self>, text: &str) -> Result<Zeroizing<String>, NoAnswer> {
+        self.answer(text, false)
+    }
+
+    fn answer(self: &Arc<Self>, text: &str, secret: bool) -> Result<Zeroizing<String>, NoAnswer> {
+        loop {
+            match self.answer_once(text, secret) {
+                // A slip of the hand; a script can't mend it.
+                Err(why @ NoAnswer::NotText) if self.terminal => output::note(&why.to_string()),
+                answer => return answer,
+            }
+        }
+    }
+
+    fn answer_once(self: &Arc<Self>, text: &str, secret: bool) -> Result<Zeroizing<String>, NoAnswer> {
         output::question(text);
         let hidden = (secret && self.terminal).then(Hidden::begin).flatten();
         let answer = self.line();
@@ -168,7 +193,7 @@ impl Console {
                 return Err(NoAnswer::Dropped);
             }
             if let Some(line) = state.line.take() {
-                return line.ok_or(NoAnswer::End);
+                return line;
             }
             if !state.reading {
                 state.reading = true;
@@ -214,6 +239,10 @@ pub(crate) struct Events(pub(crate) Arc<Console>);
 
 impl Observer for Events {
     fn on_event(&self, event: Event) -> Result<(), ObserverError> {
+        // Said when the phone was opened, whatever the command.
+        if matches!(event, Event::AttentionNeeded { attention: Attention::Lost { .. } }) {
+            return Ok(());
+        }
         let mut state = self.0.lock();
         if let Event::RequestGone { id, why: Gone::Withdrawn } = &event
             && state.watched.as_ref() == Some(id)
@@ -227,26 +256,26 @@ impl Observer for Events {
 }
 
 /// Byte by byte: what follows the line belongs to the next question, and no buffer keeps a copy of a passphrase.
-fn read_line() -> Option<Zeroizing<String>> {
+fn read_line() -> Result<Zeroizing<String>, NoAnswer> {
     let stdin = std::io::stdin();
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
     loop {
         let mut byte = [0_u8; 1];
         match rustix::io::read(&stdin, &mut byte) {
-            Ok(0) if line.is_empty() => return None,
+            Ok(0) if line.is_empty() => return Err(NoAnswer::End),
             Ok(0) => break,
             Ok(_) if byte == *b"\n" => break,
             Ok(_) if line.len() < MAX_LINE => line.extend_from_slice(&byte),
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return None,
+            Err(_) => return Err(NoAnswer::End),
         }
         byte.zeroize();
     }
     if line.ends_with(b"\r") {
         line.pop();
     }
-    Some(Zeroizing::new(std::str::from_utf8(&line).unwrap_or_default().to_owned()))
+    std::str::from_utf8(&line).map(|line| Zeroizing::new(line.to_owned())).map_err(|_| NoAnswer::NotText)
 }
 
 /// The terminal shows nothing of what is typed, until this is dropped.

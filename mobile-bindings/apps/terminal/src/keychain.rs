@@ -3,17 +3,21 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_mobile::{
-    Keychain, KeychainError,
+    Keychain, KeychainError, MIN_PASSPHRASE,
     passphrase::{NotOpened, open, seal},
 };
 use zeroize::Zeroizing;
 
-use crate::{console::Console, output, state::StateDir};
+use crate::{
+    console::{Console, NoAnswer},
+    output,
+    state::StateDir,
+};
 
 /// scrypt's work: 2^15 rounds, 32 MiB, a fraction of a second.
 const LOG_N: u8 = 15;
-const DEVICE: &str = "device.key";
-const UNLOCK: &str = "unlock.age";
+pub(crate) const DEVICE: &str = "device.key";
+pub(crate) const UNLOCK: &str = "unlock.age";
 
 /// Whether a folder has an unlock key already: seeds may be sealed to it.
 pub(crate) fn is_there(dir: &StateDir) -> Result<bool, String> {
@@ -33,11 +37,18 @@ struct Inner {
     console: Arc<Console>,
     once: bool,
     passphrase: Mutex<Option<Zeroizing<String>>>,
+    /// Why a new passphrase was not taken.
+    refusal: Mutex<Option<String>>,
 }
 
 impl PassphraseKeychain {
     pub(crate) fn new(dir: Arc<StateDir>, console: Arc<Console>, once: bool) -> Self {
-        Self(Arc::new(Inner { dir, console, once, passphrase: Mutex::new(None) }))
+        Self(Arc::new(Inner { dir, console, once, passphrase: Mutex::new(None), refusal: Mutex::new(None) }))
+    }
+
+    /// Why a new passphrase was not taken, since the last call: more than the engine's errors can say.
+    pub(crate) fn take_refusal(&self) -> Option<String> {
+        self.0.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Asks the person, on a thread that may wait.
@@ -57,7 +68,7 @@ impl Inner {
         if let Some(passphrase) = &*known {
             return Ok(passphrase.clone());
         }
-        let passphrase = self.console.ask(&format!("{reason}: passphrase"), true).map_err(|_| KeychainError::Cancelled)?;
+        let passphrase = self.console.ask(&format!("{reason}: passphrase"), true).map_err(no_answer)?;
         if self.once {
             *known = Some(passphrase.clone());
         }
@@ -65,16 +76,36 @@ impl Inner {
     }
 
     fn protect(&self, root: &[u8]) -> Result<(), KeychainError> {
-        let ask = |text| self.console.ask(text, true).map_err(|_| KeychainError::Cancelled);
-        let passphrase = ask("new passphrase, asked for at every approval")?;
-        if passphrase.is_empty() {
-            return Err(unavailable("an empty passphrase protects nothing; choose one".into()));
-        }
-        if self.console.is_terminal() && ask("the same again")? != passphrase {
-            return Err(unavailable("the two passphrases differ; try again".into()));
-        }
+        let passphrase = loop {
+            match self.new_passphrase().map_err(no_answer)? {
+                Ok(passphrase) => break passphrase,
+                Err(refusal) if self.console.is_terminal() => output::note(&refusal),
+                Err(refusal) => {
+                    *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal.clone());
+                    return Err(unavailable(refusal));
+                }
+            }
+        };
         let sealed = encrypt(root, &passphrase).ok_or_else(|| unavailable("the key could not be encrypted; try again".into()))?;
         self.dir.write(UNLOCK, &sealed).map_err(unavailable)
+    }
+
+    /// A passphrase, or why it is refused.
+    fn new_passphrase(&self) -> Result<Result<Zeroizing<String>, String>, NoAnswer> {
+        let question = format!("new passphrase, {MIN_PASSPHRASE} characters at least, asked for at every approval");
+        let passphrase = match self.console.ask(&question, true) {
+            Err(why @ NoAnswer::NotText) => return Ok(Err(format!("the passphrase: {why}"))),
+            answer => answer?,
+        };
+        if passphrase.chars().count() < MIN_PASSPHRASE {
+            return Ok(Err(format!(
+                "the passphrase is too short: it protects every seed; choose one of at least {MIN_PASSPHRASE} characters"
+            )));
+        }
+        if self.console.is_terminal() && self.console.ask("the same again", true)? != passphrase {
+            return Ok(Err("the two passphrases differ; type it again".into()));
+        }
+        Ok(Ok(passphrase))
     }
 
     fn unlock(&self, reason: &str) -> Result<Vec<u8>, KeychainError> {
@@ -99,6 +130,13 @@ pub(crate) fn sealed(dir: &StateDir) -> Result<Vec<u8>, KeychainError> {
     let missing =
         || unavailable(format!("{UNLOCK} is missing from the state folder; bring it back with: countersign-phone restore-key BACKUP"));
     dir.read(UNLOCK).map_err(unavailable)?.ok_or_else(missing)
+}
+
+fn no_answer(why: NoAnswer) -> KeychainError {
+    match why {
+        NoAnswer::NotText => unavailable(why.to_string()),
+        _ => KeychainError::Cancelled,
+    }
 }
 
 pub(crate) fn unavailable(detail: String) -> KeychainError {

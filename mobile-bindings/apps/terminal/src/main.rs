@@ -5,6 +5,7 @@ mod args;
 mod backup;
 mod commands;
 mod console;
+mod enroll;
 mod find;
 mod keychain;
 mod output;

@@ -9,8 +9,22 @@ use std::io::{self, Write as _};
 /// When stdout is gone.
 pub(crate) fn line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    written.map_err(|error| io::Error::new(error.kind(), format!("the result could not be written to standard output: {error}")))
+}
+
+/// Lines of a list. Whoever has read enough of it, such as `head`, may end it.
+///
+/// # Errors
+/// When stdout can't be written to.
+pub(crate) fn list(lines: impl IntoIterator<Item = String>) -> io::Result<()> {
+    for text in lines {
+        match line(&text) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+            written => written?,
+        }
+    }
+    Ok(())
 }
 
 /// A line for the person.

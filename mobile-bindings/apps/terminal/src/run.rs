@@ -30,7 +30,7 @@ enum Asked {
 pub(crate) fn run(app: &App, once: bool) -> anyhow::Result<()> {
     let pairings = app.authenticator.pairings()?;
     if pairings.is_empty() {
-        bail!("there is no pairing yet; run `countersign pair` on the laptop, and here: countersign-phone pair TEXT");
+        bail!(show::no_pairing(&app.authenticator.lost()?));
     }
     wait(app.authenticator.connect())?;
     note("waiting for requests; Ctrl-C ends");

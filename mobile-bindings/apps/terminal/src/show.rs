@@ -81,18 +81,31 @@ fn attention(attention: &Attention) -> String {
             let (apart, which) = (seconds.unsigned_abs(), if *seconds > 0 { "ahead of" } else { "behind" });
             format!("{pairing}: a job was turned away: its clock is {apart} s {which} this one's; set the clock that is wrong")
         }
-        Attention::Lost { what } => match what {
-            LostPart::Seeds => {
-                "the list of seeds was damaged and is empty now: bring them back with `countersign-phone import countersign.toml`".into()
-            }
-            LostPart::Pairings => "the pairings were damaged and are gone: pair again".into(),
-            LostPart::Requests => "requests that were under way are lost: start the jobs again".into(),
-            LostPart::History => "the history was damaged and begins anew".into(),
-        },
+        Attention::Lost { what } => lost(*what).into(),
         Attention::SeedUnused { label, since, .. } => {
             format!("{label} was not used since {}: remove it, here and at its service, if nobody needs it", utc(*since))
         }
     }
+}
+
+/// What was lost, and what to do.
+pub(crate) fn lost(what: LostPart) -> &'static str {
+    match what {
+        LostPart::Seeds => {
+            "the list of seeds was damaged or missing and is empty now: bring them back with `countersign-phone import countersign.toml`"
+        }
+        LostPart::Pairings => {
+            "the list of pairings was damaged or missing and is empty now: pair again, with `countersign pair` on each laptop"
+        }
+        LostPart::Requests => "the requests that were under way were damaged or missing and are lost: start the jobs again",
+        LostPart::History => "the history was damaged or missing and begins anew: nothing is to be done",
+    }
+}
+
+/// Why there is nothing to wait for.
+pub(crate) fn no_pairing(lost: &[LostPart]) -> String {
+    let why = if lost.contains(&LostPart::Pairings) { "any more: the list of pairings was damaged or missing" } else { "yet" };
+    format!("there is no pairing {why}; run `countersign pair` on the laptop, and here: countersign-phone pair TEXT")
 }
 
 /// How a request ended.

@@ -11,12 +11,19 @@ use anyhow::{Context as _, bail};
 use countersign_mobile::{Storage, StorageError};
 use rustix::fs::{FlockOperation, flock};
 
+use crate::{keychain, output};
+
 /// The phone's blobs, encrypted and checked by the engine, begin with this.
 const BLOB: &str = "state-";
 /// Held while a program uses the folder.
 const LOCK: &str = "lock";
 /// What a write that was interrupted leaves behind begins with this.
 const TEMPORARY: &str = ".new-";
+
+/// Marks a folder in which everybody may write, such as /tmp.
+const STICKY: u32 = 0o1000;
+/// The rights of everybody but the owner.
+const OTHERS: u32 = 0o077;
 
 /// The folder, used by this process alone.
 pub(crate) struct StateDir {
@@ -40,6 +47,9 @@ impl StateDir {
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
         let hint = || format!("cannot make the state folder {}; choose another with --state DIR", path.display());
         DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(hint)?;
+        if fs::metadata(path).with_context(hint)?.permissions().mode() & STICKY != 0 {
+            bail!("everybody uses {}: choose a folder of its own with --state DIR", path.display());
+        }
         fs::set_permissions(path, Permissions::from_mode(0o700)).with_context(hint)?;
         Self::open(path)
     }
@@ -49,10 +59,8 @@ impl StateDir {
         if !path.is_dir() {
             bail!("there is no authenticator in {}; set one up with: countersign-phone init", path.display());
         }
-        let hint =
-            || format!("cannot write in {}; make the folder writable for you (chmod u+rwx), nothing in it was changed", path.display());
-        let lock =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path.join(LOCK)).with_context(hint)?;
+        let hint = || format!("cannot use {}; make the folder writable for you (chmod u+rwx), nothing in it was changed", path.display());
+        let lock = open_lock(path).with_context(hint)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -61,8 +69,44 @@ impl StateDir {
             Err(error) => return Err(error).with_context(hint),
         }
         let dir = Self { path: path.to_owned(), _lock: lock };
+        dir.close()?;
         dir.sweep();
         Ok(dir)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes from all other users what they may do with an authenticator's folder and files.
+    fn close(&self) -> anyhow::Result<()> {
+        let own =
+            |name: &[u8]| name.starts_with(BLOB.as_bytes()) || [keychain::DEVICE, keychain::UNLOCK].map(str::as_bytes).contains(&name);
+        let entries = fs::read_dir(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
+        let mut paths: Vec<_> = entries.flatten().filter(|it| own(it.file_name().as_encoded_bytes())).map(|it| it.path()).collect();
+        if paths.is_empty() {
+            // Not an authenticator's folder, or not yet.
+            return Ok(());
+        }
+        paths.insert(0, self.path.clone());
+        let mut closed = Vec::new();
+        for path in paths {
+            let mode = fs::metadata(&path).map_or(0, |it| it.permissions().mode());
+            if mode & OTHERS == 0 {
+                continue;
+            }
+            fs::set_permissions(&path, Permissions::from_mode(mode & 0o777 & !OTHERS)).with_context(|| {
+                format!("other users can get at {}, and that can't be changed; do it with chmod go-rwx, as its owner", path.display())
+            })?;
+            closed.push(path.display().to_string());
+        }
+        if !closed.is_empty() {
+            output::note(&format!(
+                "warning: other users could get at {}, and can't any more. If one may have copied it: set up a new phone, and the seeds anew at their services",
+                closed.join(", ")
+            ));
+        }
+        Ok(())
     }
 
     /// Whether an authenticator was set up here and its state is still there.
@@ -84,10 +128,11 @@ impl StateDir {
     /// Replaces a file: new bytes to a new file, to disk, then the name, to disk.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), String> {
         self.replace(name, bytes).map_err(|error| {
-            format!(
-                "cannot write {}: {error}; see that the disk has room and the folder is writable for you (chmod u+rwx)",
-                self.path.join(name).display()
-            )
+            let todo = match error.kind() {
+                io::ErrorKind::ReadOnlyFilesystem => "it is on a disk that can only be read now: mount it for writing",
+                _ => "see that the disk has room and the folder is writable for you (chmod u+rwx)",
+            };
+            format!("cannot write {}: {error}; {todo}", self.path.join(name).display())
         })
     }
 
@@ -106,6 +151,15 @@ impl StateDir {
             // It does no harm where it is.
             let _ = fs::remove_file(entry.path());
         }
+    }
+}
+
+/// What the lock is held on. On a disk that can only be read no program can write, and what is there must do.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let lock = path.join(LOCK);
+    match OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&lock) {
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(lock).or_else(|_| File::open(path)),
+        opened => opened,
     }
 }
 

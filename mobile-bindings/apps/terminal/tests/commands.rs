@@ -1,107 +1,19 @@
 //! The program from the outside, without a network: every answer scripted, every failure with a message that says what to do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
+mod common;
+
 use std::{
-    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
-use tempfile::TempDir;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign-phone");
-const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
-const URI: &str = "otpauth://totp/ACME:release?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=ACME";
-
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    #[track_caller]
-    fn ok(self) -> String {
-        assert_eq!(self.code, Some(0), "{}", self.err);
-        self.harmless();
-        self.out
-    }
-
-    /// Failed, with `text` in the message and nothing on stdout.
-    #[track_caller]
-    fn fails(self, text: &str) {
-        assert_eq!(self.code, Some(1), "{}", self.err);
-        assert!(self.err.contains(text), "{text:?} is not in: {}", self.err);
-        assert!(self.err.contains("countersign-phone: "), "{}", self.err);
-        assert_eq!(self.out, "");
-        self.harmless();
-    }
-
-    #[track_caller]
-    fn harmless(&self) {
-        assert!(!self.out.contains(SECRET) && !self.err.contains(SECRET) && !self.err.contains("correct horse"), "{}", self.err);
-    }
-}
-
-struct Phone {
-    home: TempDir,
-}
-
-impl Phone {
-    fn new() -> Self {
-        Self { home: TempDir::new().unwrap() }
-    }
-
-    fn set_up() -> Self {
-        let phone = Self::new();
-        phone.run(&["init", "--name", "pixel"], "correct horse\n").ok();
-        phone
-    }
-
-    fn state(&self) -> PathBuf {
-        self.home.path().join("state-dir")
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.state().join(name)
-    }
-
-    /// What the engine keeps, by file.
-    fn blobs(&self) -> BTreeMap<String, Vec<u8>> {
-        let names = fs::read_dir(self.state()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.starts_with("state-")).map(|name| (name.clone(), fs::read(self.file(&name)).unwrap())).collect()
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command.args(args).env_clear().env("COUNTERSIGN_PHONE_STATE", self.state());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn run(&self, args: &[&str], stdin: &str) -> Ran {
-        run(&mut self.command(args), stdin)
-    }
-
-    fn enroll(&self) -> String {
-        self.run(&["enroll"], &format!("{URI}\ncorrect horse\n")).ok()
-    }
-}
-
-fn run(command: &mut Command, stdin: &str) -> Ran {
-    let mut child = command.spawn().unwrap();
-    // A program that asks nothing may have ended already.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    Ran { code: output.status.code(), out: String::from_utf8(output.stdout).unwrap(), err: String::from_utf8(output.stderr).unwrap() }
-}
-
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o777
-}
+use common::{PROGRAM, Phone, URI, mode, run};
+use countersign_core::pairing::AwaitP1;
+use rand_core::OsRng;
 
 #[test]
 fn setting_up_once() {
@@ -121,7 +33,7 @@ fn setting_up_once() {
 fn setting_up_needs_a_passphrase_and_can_be_repeated() {
     let phone = Phone::new();
     phone.run(&["seeds"], "").fails("countersign-phone init");
-    phone.run(&["init"], "\n").fails("an empty passphrase protects nothing");
+    phone.run(&["init"], "\n").fails("the passphrase is too short: it protects every seed; choose one of at least 12 characters");
     phone.run(&["init"], "").fails("cancelled");
     phone.run(&["seeds"], "").fails("set this phone up first");
     phone.run(&["init"], "correct horse\n").ok();
@@ -199,11 +111,32 @@ fn what_is_mistyped_changes_nothing() {
     phone.run(&["trust", "-x"], "").fails("43 characters");
     phone.run(&["pair", "hello"], "").fails("COUNTERSIGN-PAIR-1");
     phone.run(&["pair", "-"], "COUNTERSIGN-PAIR-1XYZ\n").fails("damaged");
+    // Read to its end, also over several lines; what follows an empty one is no part of it.
+    phone.run(&["pair", "-"], "COUNTERSIGN-\n  PAIR-1XYZ\n").fails("damaged");
+    phone.run(&["pair", "-"], "hello\n\nCOUNTERSIGN-PAIR-1XYZ\n").fails("COUNTERSIGN-PAIR-1");
     phone.run(&["revoke", "acme"], "").fails("there is no pairing yet");
     phone.run(&["allow", "acme", "npm"], "").fails("there is no pairing yet");
     phone.run(&["run"], "").fails("there is no pairing yet");
     assert_eq!(phone.run(&["history"], "").ok() + &phone.run(&["pairings"], "").ok() + &phone.run(&["seeds"], "").ok(), "");
     assert_eq!(phone.blobs(), before);
+}
+
+#[test]
+fn a_code_of_several_lines_is_read_to_its_end() {
+    let phone = Phone::set_up();
+    // Nobody listens there any more.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let laptop = AwaitP1::make("acme/widget", format!("ws://127.0.0.1:{port}").parse().unwrap(), &mut OsRng);
+    let code = laptop.code().to_text().to_string();
+    let wrapped: Vec<&str> = code.as_bytes().chunks(40).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    // Standard input stays open: it is not read beyond the code.
+    let mut child = phone.command(&["pair", "-"]).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(format!("\n{}\n", wrapped.join("\n  ")).as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("relay") && !err.contains("damaged"), "{err}");
+    drop(stdin);
 }
 
 #[test]
@@ -296,18 +229,18 @@ fn another_one_takes_its_place_by_a_backup() {
     old.run(&["backup", path], "").fails("is there already");
     new.run(&["restore", path], "another passphrase\n").fails("not the passphrase of this backup");
     new.run(&["restore", "/nonexistent"], "").fails("cannot read /nonexistent");
-    new.run(&["restore", path], &format!("{BACKUP}\nnew horse\n")).ok();
+    new.run(&["restore", path], &format!("{BACKUP}\nnewer horses\n")).ok();
     assert_eq!(new.run(&["identity"], "").ok(), old.run(&["identity"], "").ok());
-    new.run(&["enroll"], &format!("{URI}\nnew horse\n")).ok();
+    new.run(&["enroll"], &format!("{URI}\nnewer horses\n")).ok();
     new.run(&["restore", path], &format!("{BACKUP}\n")).fails("has keys already");
     // Without the key that opens seeds, and that key from elsewhere.
     let (without, third) = (old.home.path().join("without.age"), Phone::new());
     old.run(&["backup", without.to_str().unwrap(), "--without-unlock-key"], &format!("{BACKUP}\n")).ok();
     third.run(&["restore", without.to_str().unwrap()], &format!("{BACKUP}\n")).ok();
-    third.run(&["enroll"], &format!("{URI}\nnew horse\n")).fails("unlock.age is missing");
+    third.run(&["enroll"], &format!("{URI}\nnewer horses\n")).fails("unlock.age is missing");
     third.run(&["restore-key", without.to_str().unwrap()], &format!("{BACKUP}\n")).fails("without the unlock key");
-    third.run(&["restore-key", path], &format!("{BACKUP}\nnew horse\n")).ok();
-    third.run(&["enroll"], &format!("{URI}\nnew horse\n")).ok();
+    third.run(&["restore-key", path], &format!("{BACKUP}\nnewer horses\n")).ok();
+    third.run(&["enroll"], &format!("{URI}\nnewer horses\n")).ok();
 }
 
 #[test]
