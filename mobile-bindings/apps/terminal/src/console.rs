@@ -161,8 +161,9 @@ impl Console {
     }
 
     fn answer_once(self: &Arc<Self>, text: &str, secret: bool) -> Result<Zeroizing<String>, NoAnswer> {
-        output::question(text);
+        // Before the question is there: from then on nothing that is typed may be shown or lost.
         let hidden = (secret && self.terminal).then(Hidden::begin).flatten();
+        output::question(text);
         let answer = self.line();
         if hidden.is_some() || answer.is_err() || !self.terminal {
             // The cursor is still on the line of the question.

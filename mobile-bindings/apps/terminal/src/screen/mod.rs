@@ -73,7 +73,7 @@ pub(crate) fn run(state: Option<PathBuf>) -> anyhow::Result<()> {
     let keychain = Arc::new(ScreenKeychain::new(dir.clone(), sender.clone()));
     let phone = wait(Authenticator::open(dir, keychain, Arc::new(Events(sender.clone()))))?;
     if phone.pairings()?.is_empty() {
-        bail!("there is no pairing yet; run `countersign pair` on the laptop, and here: countersign-phone pair TEXT");
+        bail!(show::no_pairing(&phone.lost()?));
     }
     wait(phone.connect())?;
     let keys = sender.clone();

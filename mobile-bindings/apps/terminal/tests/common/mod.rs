@@ -106,7 +106,9 @@ pub(crate) fn mode(path: &Path) -> u32 {
 /// What the program shows on a terminal of its own (util-linux's `script`) that runs `line`, with `answers` typed as they are asked for.
 pub(crate) fn on_a_terminal(phone: &Phone, line: &str, answers: &[(&str, &str)]) -> String {
     let mut command = Command::new("script");
-    command.args(["-qec", &format!("{PROGRAM} {line}"), "/dev/null"]).env("COUNTERSIGN_PHONE_STATE", phone.state());
+    command
+        .args(["-qec", &format!("timeout --foreground -s KILL 60 {PROGRAM} {line}"), "/dev/null"])
+        .env("COUNTERSIGN_PHONE_STATE", phone.state());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut typed, mut shown) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let (mut seen, mut from) = (String::new(), 0);
