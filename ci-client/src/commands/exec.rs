@@ -359,7 +359,7 @@ impl Release for Running<'_> {
 }
 
 /// The command without its folder and arguments: those may hold what is not for the log.
-fn command_name(command: &[OsString]) -> String {
+pub(super) fn command_name(command: &[OsString]) -> String {
     let name = command.first().map(|it| Path::new(it).file_name().unwrap_or(it).to_string_lossy());
     clean(&name.unwrap_or_default(), MAX_NAME)
 }

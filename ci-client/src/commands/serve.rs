@@ -7,6 +7,7 @@ use countersign_core::request::Outcome;
 
 use super::{
     batch::BatchArgs,
+    exec::command_name,
     listen,
     request::{RequestArgs, mask_all},
 };
@@ -14,6 +15,7 @@ use crate::{
     child::Child,
     codes::http::{HttpEndpoint, URL_VARIABLE},
     duration::MinLife,
+    event::{Event, Text},
     problem::Problem,
     ui::Ui,
 };
@@ -47,7 +49,9 @@ pub(crate) struct ServeArgs {
 pub(crate) async fn run(args: ServeArgs, ui: Ui) -> Result<u8, Problem> {
     // Before anybody is asked.
     let batch = args.batch.batch(&args.request.seed(ui)?)?;
-    let prepared = args.request.prepare(ui)?;
+    let mut prepared = args.request.prepare(ui)?;
+    let name = command_name(&args.command);
+    prepared.command = (!args.command.is_empty()).then(|| name.clone());
     let reuse = prepared.seed.target.reuse;
     let child = if args.command.is_empty() {
         ui.check_stdout()?;
@@ -72,7 +76,13 @@ pub(crate) async fn run(args: ServeArgs, ui: Ui) -> Result<u8, Problem> {
         let meanwhile = async {
             tokio::join!(answer.keep_alive(), endpoint.serve(&dispenser));
         };
-        child.run(None, &mut signals, meanwhile).await.map(|ran| ran.exit)
+        let seed = args.request.name();
+        ui.tell(&Event::Running { seed, command: Text(&name) }, &format!("running {name}, which may fetch codes"));
+        let ran = child.run(None, &mut signals, meanwhile).await;
+        if let Ok(ran) = &ran {
+            ui.tell(&Event::Used { seed, command: Some(Text(&name)), exit: Some(ran.exit) }, &format!("{name} {}", ran.how()));
+        }
+        ran.map(|ran| ran.exit)
     } else {
         ui.say("serving codes until their time is over");
         // The URL is what was asked for.

@@ -323,6 +323,16 @@ fn a_url_gives_codes() {
     codes.world.phone.wait_for(HistoryOutcome::Used);
 }
 
+fn a_program_is_told_how_the_command_of_serve_ended() {
+    let codes = Codes::new();
+    let mut program = codes.start(&["--json", "serve", "npm", "--key-file", "ci.key", "--", "sh", "-c", "exit 7"]);
+    let number = program.line("{\"event\":\"number\",\"phone\":\"pixel\",\"number\":\"");
+    codes.world.phone.reply(Reply::Approve(number[..6].to_owned()));
+    program.line("{\"event\":\"running\",\"seed\":\"npm\",\"command\":\"sh\"}");
+    program.line("{\"event\":\"used\",\"seed\":\"npm\",\"command\":\"sh\",\"exit\":7}");
+    assert_eq!(program.end().code, Some(7));
+}
+
 fn a_life_that_no_step_has_is_told_as_soon_as_it_is_known() {
     let codes = Codes::new();
     let end = codes.approved(codes.start(&["serve", "npm", "--key-file", "ci.key", "--min-life", "15s", "--", "true"]));
@@ -373,6 +383,7 @@ pub(crate) fn tests() -> Vec<crate::harness::Trial> {
         a_denied_approve_leaves_no_holder,
         folders_that_do_not_do_are_told_before_anybody_is_asked,
         a_url_gives_codes,
+        a_program_is_told_how_the_command_of_serve_ended,
         a_life_that_no_step_has_is_told_as_soon_as_it_is_known,
         serve_runs_a_command_and_passes_its_exit_code_on,
         a_port_that_is_taken_is_told_before_anybody_is_asked,
