@@ -11,6 +11,8 @@ import kotlinx.coroutines.launch
 import uniffi.countersign_mobile.Authenticator
 import uniffi.countersign_mobile.AuthenticatorException
 import uniffi.countersign_mobile.Observer
+import uniffi.countersign_mobile.PendingRequest
+import uniffi.countersign_mobile.SeedImport
 
 /** The phone of this app: one for the whole process, kept in the `Application`. */
 suspend fun openPhone(context: Context, prompt: Prompt, observer: Observer): Authenticator {
@@ -34,10 +36,15 @@ fun stayConnected(context: Context, phone: Authenticator, scope: CoroutineScope)
     })
 }
 
-/** Approves with the number that the person has typed. False: they did not unlock; the request still waits. */
-suspend fun approve(phone: Authenticator, request: String, number: String): Boolean = try {
-    phone.approve(request, number, codes = null, grant = false, seed = null)
-    true
-} catch (_: AuthenticatorException.Unlock) {
-    false
+/**
+ * Approves with the number that the person has typed. If [PendingRequest.verified] says that it is the first use, ask whether this pairing may
+ * use the seed and hand the answer in as [allow]: without it such a request is refused for good. [seed] if the request needs one.
+ *
+ * @return what to show if it was not approved; the request may still wait
+ */
+suspend fun approve(phone: Authenticator, request: PendingRequest, number: String, allow: Boolean, seed: SeedImport? = null): String? = try {
+    phone.approve(request.id, number, codes = null, grant = allow, seed = seed)
+    null
+} catch (problem: AuthenticatorException) {
+    problem.message.orEmpty()
 }

@@ -15,19 +15,23 @@ import kotlin.coroutines.resume
 import kotlin.coroutines.resumeWithException
 import kotlinx.coroutines.suspendCancellableCoroutine
 
-/** [Prompt] with Android's own `BiometricPrompt`. AndroidX's has the same calls and looks after old devices' faults. */
+/** [Prompt] with Android's own `BiometricPrompt`, over [activity]: make one for each screen. [unlocking] is the same as the key store's. */
 class SystemPrompt(private val activity: Activity, private val title: String, private val unlocking: Unlocking) : Prompt {
     override suspend fun authorise(cipher: Cipher, reason: String): Cipher = suspendCancellableCoroutine { waiting ->
         val cancel = CancellationSignal()
         waiting.invokeOnCancellation { cancel.cancel() }
         val answer = object : BiometricPrompt.AuthenticationCallback() {
             override fun onAuthenticationSucceeded(result: BiometricPrompt.AuthenticationResult) {
+                // Some phones call twice.
+                if (!waiting.isActive) return
                 val authorised = result.cryptoObject?.cipher
                 if (authorised != null) waiting.resume(authorised)
                 else waiting.resumeWithException(PromptException.Unavailable("the system gave nothing back: try again"))
             }
 
-            override fun onAuthenticationError(code: Int, text: CharSequence?) = waiting.resumeWithException(promptFailure(code))
+            override fun onAuthenticationError(code: Int, text: CharSequence?) {
+                if (waiting.isActive) waiting.resumeWithException(promptFailure(code))
+            }
         }
         prompt(reason) { if (waiting.isActive) waiting.resumeWithException(PromptException.Cancelled()) }
             .authenticate(BiometricPrompt.CryptoObject(cipher), cancel, activity.mainExecutor, answer)

@@ -11,12 +11,16 @@ class FileStorage internal constructor(private val files: WholeFiles) : Storage 
     constructor(context: Context) : this(WholeFiles(File(context.noBackupFilesDir, "countersign")))
 
     /** Nothing was ever saved: create a phone, or restore one. */
-    fun isEmpty(): Boolean = files.isEmpty()
+    fun isEmpty(): Boolean = try {
+        files.isEmpty()
+    } catch (e: IOException) {
+        throw unreadable(e)
+    }
 
     override fun load(name: String): ByteArray? = try {
         files.read(name)
     } catch (e: IOException) {
-        throw StorageException.Failed("the phone's files cannot be read (${e.message}): restart the phone and try again")
+        throw unreadable(e)
     }
 
     override fun save(name: String, bytes: ByteArray) = try {
@@ -31,4 +35,7 @@ class FileStorage internal constructor(private val files: WholeFiles) : Storage 
     } catch (e: IOException) {
         throw StorageException.Failed("the phone's files cannot be erased (${e.message}): restart the phone and try again")
     }
+
+    private fun unreadable(e: IOException) =
+        StorageException.Failed("the phone's files cannot be read (${e.message}): restart the phone and try again")
 }

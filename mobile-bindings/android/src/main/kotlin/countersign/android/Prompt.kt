@@ -9,12 +9,12 @@ enum class Unlocking {
 
     /**
      * By fingerprint, face, or the code of the lock screen. Whoever knows that code can approve, and can add fingerprints, too: Android does not
-     * destroy such keys when one is added. Before Android 11 as [BIOMETRIC].
+     * destroy such keys when one is added, only when the screen lock is removed or reset. Before Android 11 as [BIOMETRIC].
      */
     BIOMETRIC_OR_LOCK_SCREEN,
 }
 
-/** The system's question to the person, which only the app's screen can show: `BiometricPrompt` of Android or of AndroidX. */
+/** The system's question to the person, which only the app's screen can show: a `BiometricPrompt`. */
 interface Prompt {
     /**
      * Shows [reason] and has the system authorise [cipher] for one use (`CryptoObject(cipher)`); gives the authorised one back. Called on a

@@ -4,6 +4,7 @@ import android.security.keystore.KeyPermanentlyInvalidatedException
 import android.security.keystore.UserNotAuthenticatedException
 import java.io.IOException
 import javax.crypto.AEADBadTagException
+import javax.crypto.IllegalBlockSizeException
 import uniffi.countersign_mobile.KeychainException
 
 /** What went wrong, as the engine and the person know it. No text of a key store gets out. */
@@ -18,7 +19,8 @@ internal fun tell(e: Exception, kind: Kind): KeychainException {
         causes.any { it is KeyPermanentlyInvalidatedException || it is KeyGone } -> gone(kind)
         e is WrappedDamaged || causes.any { it is AEADBadTagException } ->
             unavailable("what this phone has kept of its keys is damaged; nothing else is lost: restore from a backup")
-        causes.any { it is UserNotAuthenticatedException } -> unavailable("the system did not take note of the unlocking: try again")
+        // The second is what a key of one use throws, also when the chip has dropped what was begun.
+        causes.any { it is UserNotAuthenticatedException } || (e is IllegalBlockSizeException && kind == Kind.PROTECTED) -> unavailable("the system did not take note of the unlocking: try again")
         e is NobodyToRecognise ->
             unavailable("the phone needs a screen lock, and a fingerprint or face: set them up in its settings, then try again")
         e is IOException -> unavailable("the phone's keys cannot be read or written (${e.message}): make room on the phone and try again")

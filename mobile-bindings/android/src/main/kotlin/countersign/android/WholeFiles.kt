@@ -6,6 +6,8 @@ import android.system.OsConstants
 import java.io.File
 import java.io.FileOutputStream
 import java.io.IOException
+import java.nio.file.Files
+import java.nio.file.NoSuchFileException
 
 /** Names of the engine: small letters and dashes. Nothing else reaches a file system or a key store. */
 private val NAME = Regex("[a-z][a-z-]{0,63}")
@@ -22,17 +24,20 @@ private val lock = Any()
 internal class WholeFiles(private val folder: File, private val folderToDisk: (File) -> Unit = ::syncFolder) {
     /** The bytes of a file; null if there is no such file. */
     fun read(name: String): ByteArray? = synchronized(lock) {
-        val file = place(name)
-        if (file.exists()) file.readBytes() else null
+        bytesOf(place(name))
     }
 
-    fun isEmpty(): Boolean = synchronized(lock) { folder.list().orEmpty().none(::isName) }
+    fun isEmpty(): Boolean = synchronized(lock) {
+        // Also null if it is there and can't be looked into.
+        val names = folder.list() ?: if (folder.exists()) throw IOException("cannot read the folder ${folder.name}") else emptyArray()
+        names.none(::isName)
+    }
 
     /** Returns when the new bytes are on disk. If it throws, the old ones are what is found, also after a restart. */
     fun replace(name: String, bytes: ByteArray) = synchronized(lock) {
         val file = place(name)
         if (!folder.isDirectory && !folder.mkdirs()) throw IOException("cannot make the folder ${folder.name}")
-        val old = if (file.exists()) file.readBytes() else null
+        val old = bytesOf(file)
         put(file, bytes)
         try {
             folderToDisk(folder)
@@ -49,6 +54,13 @@ internal class WholeFiles(private val folder: File, private val folderToDisk: (F
             if (!file.delete()) throw IOException("cannot delete ${file.name}")
         }
         if (folder.isDirectory) folderToDisk(folder)
+    }
+
+    /** Null only if there is no such file: one that can't be looked at would begin anew, and be written over. */
+    private fun bytesOf(file: File): ByteArray? = try {
+        Files.readAllBytes(file.toPath())
+    } catch (_: NoSuchFileException) {
+        null
     }
 
     private fun put(file: File, bytes: ByteArray) {
