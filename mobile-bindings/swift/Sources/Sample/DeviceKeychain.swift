@@ -26,9 +26,7 @@ public final class DeviceKeychain: Keychain {
     }
 
     public func protect(name: String, secret: Data, reason: String) async throws {
-        // A new face or finger destroys the item; on a device without biometrics the passcode opens it.
-        let biometric = LAContext().canEvaluatePolicy(.deviceOwnerAuthenticationWithBiometrics, error: nil)
-        let flags: SecAccessControlCreateFlags = biometric ? .biometryCurrentSet : .userPresence
+        let flags: SecAccessControlCreateFlags = try hasBiometrics() ? .biometryCurrentSet : .userPresence
         let access = SecAccessControlCreateWithFlags(nil, kSecAttrAccessibleWhenPasscodeSetThisDeviceOnly, flags, nil)
         guard let access else {
             throw KeychainError.Unavailable(detail: "this device can't protect the key: set a passcode first")
@@ -79,6 +77,20 @@ public final class DeviceKeychain: Keychain {
         // It was there once: nobody asks for what was never protected.
         case errSecItemNotFound: throw KeychainError.Invalidated
         case let status: throw unavailable(status)
+        }
+    }
+
+    /// With them a new face or finger destroys the item; on a device without, the passcode opens it. Where they are there and can't be used now,
+    /// the passcode must not do for good.
+    private func hasBiometrics() throws -> Bool {
+        let context = LAContext()
+        var error: NSError?
+        if context.canEvaluatePolicy(.deviceOwnerAuthenticationWithBiometrics, error: &error) { return true }
+        switch error?.code {
+        case LAError.Code.biometryLockout.rawValue: throw KeychainError.LockedOut
+        case LAError.Code.biometryNotEnrolled.rawValue, LAError.Code.passcodeNotSet.rawValue: return false
+        case _ where context.biometryType == .none: return false
+        default: throw KeychainError.Unavailable(detail: "let this app use Face ID or Touch ID, in the settings of the device, and try again")
         }
     }
 
