@@ -29,24 +29,22 @@ fn got_a_code(job: Running, phone: &Running) -> String {
     ended.stdout
 }
 
-#[test]
-fn an_approval_under_way_finishes_on_the_relay_that_drains() {
-    let mut setting = Setting::ready();
+/// The relay of `setting` drains while a request waits for its human, who approves there; `next` starts the one that has its place meanwhile,
+/// where the next request is approved.
+fn change_places(mut setting: Setting, next: impl FnOnce(&RelayProcess) -> RelayProcess) {
     let mut phone = setting.phone.run(&["run"]);
     let mut job = setting.client(&["code", "npm"]);
     let number = job.match_number();
     phone.wait_for(PROMPT);
     let mut old = setting.relay.take().unwrap();
     old.drain();
-    // The next relay has the port while the old one still serves the approval.
-    setting.relay = Some(RelayProcess::listen(&old.address()));
+    setting.relay = Some(next(&old));
     answer(&setting, &mut phone, &number);
     let first = got_a_code(job, &phone);
     let old = old.end();
     assert!(old.status.success() && old.stderr.contains("finished=1 cut=0"), "{old:?}");
     assert_eq!(prompts(&phone), 1);
 
-    // Phone and jobs are at the new one.
     let mut job = setting.client(&["code", "npm"]);
     let number = job.match_number();
     phone.wait_for(PROMPT);
@@ -54,6 +52,11 @@ fn an_approval_under_way_finishes_on_the_relay_that_drains() {
     assert_ne!(got_a_code(job, &phone), first);
     assert_eq!(prompts(&phone), 2);
     assert!(setting.relay.take().unwrap().stop().status.success());
+}
+
+#[test]
+fn an_approval_under_way_finishes_on_the_relay_that_drains() {
+    change_places(Setting::ready(), |old| RelayProcess::listen(&old.address()));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use countersign_tests::{
     process::{PATIENCE, RelayProcess, Running, Setting, URI, own_address},
 };
 
-use crate::{PROMPT, answer, got_a_code, prompts};
+use crate::change_places;
 
 /// The first indented block of the docs after this text.
 fn documented(after: &str) -> String {
@@ -66,30 +66,13 @@ fn two_relays_change_places_behind_the_haproxy_of_the_docs() {
     setting.phone.root = Some(file("root.pem", &made.cert.pem()));
     setting.pair("acme/widget");
     setting.enroll("npm", URI);
-    let mut phone = setting.phone.run(&["run"]);
-    let mut job = setting.client(&["code", "npm"]);
-    let number = job.match_number();
-    phone.wait_for(PROMPT);
-    let mut old = setting.relay.take().unwrap();
-    old.drain();
-    let mut new = start();
-    // While the old one still serves the approval.
-    new.wait_for("the admin address is free now");
-    setting.relay = Some(new);
-    answer(&setting, &mut phone, &number);
-    let first = got_a_code(job, &phone);
-    let old = old.end();
-    assert!(old.status.success() && old.stderr.contains("finished=1 cut=0"), "{old:?}");
-    assert_eq!(prompts(&phone), 1);
-
-    // Phone and jobs come to the new one, by the same address.
-    let mut job = setting.client(&["code", "npm"]);
-    let number = job.match_number();
-    phone.wait_for(PROMPT);
-    answer(&setting, &mut phone, &number);
-    assert_ne!(got_a_code(job, &phone), first);
-    assert_eq!(prompts(&phone), 2);
-    assert!(setting.relay.take().unwrap().stop().status.success());
+    // Phone and jobs come to the new one by the same address.
+    change_places(setting, |_| {
+        let mut new = start();
+        // While the old one still serves the approval.
+        new.wait_for("the admin address is free now");
+        new
+    });
 }
 
 #[test]
