@@ -85,8 +85,11 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>, Problem> {
 
 /// Whether a file holds a key, among whatever else. A file that is longer than keys are, or can't be read, has none that anybody could tell.
 pub(crate) fn is_in_file(path: &Path) -> bool {
-    let is_short = std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= MAX_KEYS as u64);
-    let Some(text) = is_short.then(|| std::fs::read(path).ok()).flatten().map(Zeroizing::new) else { return false };
+    // Before it is opened: a pipe would wait for its other end.
+    if !path.is_file() {
+        return false;
+    }
+    let Ok(Some(text)) = File::open(path).and_then(|file| files::read_limited(file, MAX_KEYS)) else { return false };
     let words = text.split(|byte| byte.is_ascii_whitespace() || b",\"'`=".contains(byte));
     words.filter_map(|word| std::str::from_utf8(word).ok()).any(|word| word.parse::<CiKey>().is_ok())
 }

@@ -30,6 +30,24 @@ fn a_full_standard_output_is_told_and_the_code_is_not_in_the_log() {
     world.phone.wait_for(HistoryOutcome::NotUsed);
 }
 
+/// A release is not stopped in the middle because its log is full, and does not count as one that went well.
+fn a_command_whose_output_can_not_be_written_comes_to_its_end() {
+    if !std::path::Path::new("/dev/full").exists() {
+        return;
+    }
+    let world = World::enrolled();
+    let script = "i=0; while [ $i -lt 5000 ]; do echo a line of the log; i=$((i+1)); done; : > ended";
+    let arguments = ["exec", "npm", "--key-file", "ci.key", "--", "sh", "-c", script];
+    let end = approved(&world, start(&world, "exec \"$0\" \"$@\" > /dev/full", &arguments));
+    assert_eq!((end.code, world.folder.path().join("ended").exists()), (Some(207), true), "{}", end.stderr);
+    assert!(
+        end.stderr.contains("countersign: the command ended with 0, but not all that it printed could be passed on: "),
+        "{}",
+        end.stderr
+    );
+    world.phone.wait_for(HistoryOutcome::Used);
+}
+
 fn a_full_disk_is_told_before_anybody_is_asked() {
     let world = World::enrolled();
     let config = fs::read(world.config()).unwrap();
@@ -119,6 +137,7 @@ fn a_configuration_that_others_may_write_is_refused() {
 pub(crate) fn tests() -> Vec<crate::harness::Trial> {
     trials![
         a_full_standard_output_is_told_and_the_code_is_not_in_the_log,
+        a_command_whose_output_can_not_be_written_comes_to_its_end,
         a_full_disk_is_told_before_anybody_is_asked,
         a_closed_standard_input_holds_up_nothing,
         a_configuration_of_another_user_is_told_unless_it_was_named,
