@@ -11,19 +11,28 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use zeroize::Zeroizing;
 
 use crate::{
-    AuthenticatorError, Connection, Enrolled, HistoryEntry, Identity, Keychain, LostPart, Observer, Pairing, PairingUi, PendingRequest,
-    PushTarget, Seed, SeedImport, Storage,
+    AuthenticatorError, Connection, Enrolled, Found, HistoryEntry, Identity, Keychain, LostPart, Observer, Pairing, PairingUi,
+    PendingRequest, PushTarget, Seed, SeedImport, Storage,
     engine::Engine,
     net::Network,
     pair,
     records::id_text,
-    set_up::Around,
-    shell::{Running, Shell, broken},
+    set_up::{self, Around},
+    shell::{Running, Shell, broken, on_its_own},
 };
 
 /// Shortest and longest heartbeat, seconds.
 const MIN_HEARTBEAT: u64 = 15;
 const MAX_HEARTBEAT: u64 = 600;
+
+/// Looks what is on this device, before a phone is opened or made. Changes nothing.
+///
+/// # Errors
+/// [`AuthenticatorError::Storage`], [`AuthenticatorError::Unlock`]: it can't be told now. Make no new phone then.
+#[uniffi::export]
+pub async fn find_phone(storage: Arc<dyn Storage>, keychain: Arc<dyn Keychain>) -> Result<Found, AuthenticatorError> {
+    on_its_own(move || set_up::find(&*storage, &*keychain)).await
+}
 
 /// A phone: its pairings, its seeds, the requests that wait.
 ///
@@ -204,7 +213,7 @@ impl Authenticator {
         Ok(self.engine.pending())
     }
 
-    /// Says yes: checks `number`, has the person unlock, and answers. `codes`: how many to give, if fewer than asked for; `grant`: the pairing may
+    /// Says yes: checks `number`, has the person unlock, and answers. If the request goes away while the person is asked, [`Keychain::unlock`] is cancelled. `codes`: how many to give, if fewer than asked for; `grant`: the pairing may
     /// use the seed from now on; `seed`: the seed, if the request needs it. Neither seed nor code is returned.
     ///
     /// # Errors
@@ -222,7 +231,8 @@ impl Authenticator {
         let id = parse_id(&request_id).ok_or(PhoneError::NoSuchRequest)?;
         let (engine, given) = (self.engine.clone(), seed.clone());
         let reason = self.work(move || engine.decide(&id, &Decision { number, codes, grant }, given.as_deref())).await?;
-        let unlock = self.unlock(reason).await?;
+        let engine = self.engine.clone();
+        let unlock = self.run(async move { engine.unlock_for(&id, reason).await }).await?;
         let engine = self.engine.clone();
         self.work(move || engine.approve(&id, &unlock, seed.as_deref())).await
     }
@@ -320,12 +330,21 @@ impl Authenticator {
         Ok(self.engine.view().connections.clone())
     }
 
-    /// What was missing or damaged when this phone was opened, and has begun anew: what `Attention.Lost` told, to be asked for before a backup.
+    /// What was missing or damaged when this phone was opened, and has begun anew: what `Attention.Lost` told, to be asked for before a backup. Lost seeds and
+    /// pairings are remembered, also when the phone is opened again, until [`Authenticator::accept_loss`].
     ///
     /// # Errors
     /// None.
     pub fn lost(&self) -> Result<Vec<LostPart>, AuthenticatorError> {
-        Ok(self.engine.lost().to_vec())
+        Ok(self.engine.lost())
+    }
+
+    /// What was lost is back, or the person goes on without it: [`Authenticator::lost`] is empty from now on.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::Storage`].
+    pub async fn accept_loss(&self) -> Result<(), AuthenticatorError> {
+        self.call(Engine::accept_loss).await
     }
 
     /// What happened, oldest first.

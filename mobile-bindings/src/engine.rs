@@ -5,13 +5,13 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use countersign_core::{
     keys::{PairingId, UnlockRoot},
-    phone::{Context, Decision, NotSaved, Part, Phone, PhoneError, PhoneEvent, PhoneOutput, PushAddress, Store},
+    phone::{Context, Decision, NotSaved, Phone, PhoneError, PhoneEvent, PhoneOutput, PushAddress, Store},
     relay::{ErrorCode, Nonce, RelayUrl},
     request::RequestId,
     seed::SealedSeed,
@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Attention, AuthenticatorError, Enrolled, Event, Keychain, LinkState, LostPart, SeedImport, Storage, backup,
+    lost::{self, Lost},
     net::{self, Dial},
     records::id_text,
     set_up::{Around, UNLOCK, protect},
@@ -41,12 +42,12 @@ const UNUSED: u64 = 180 * 24 * 3600;
 pub(crate) struct Engine {
     inner: Mutex<Inner>,
     /// What screens show. Never locked while something is saved, so that reading it waits for nothing.
-    view: RwLock<Arc<View>>,
+    view: watch::Sender<Arc<View>>,
     storage: Arc<dyn Storage>,
     keychain: Arc<dyn Keychain>,
     clock: Clock,
-    /// What was missing or damaged when the phone was opened.
-    lost: Vec<LostPart>,
+    /// What was missing or damaged, now or at an earlier time, and has not been accepted.
+    lost: Mutex<Lost>,
     /// How relays are reached.
     pub(crate) dial: Dial,
     /// How long a relay may be silent before it is asked.
@@ -77,23 +78,29 @@ impl Engine {
     pub(crate) fn with(phone: Phone, around: Around, clock: Clock) -> Result<Self, AuthenticatorError> {
         let Around { storage, keychain, observer } = around;
         let teller = Teller::start(observer)?;
-        let lost: Vec<_> = phone.lost().iter().filter_map(|part| lost(*part)).collect();
-        lost.iter().for_each(|what| teller.tell(attention(Attention::Lost { what: *what })));
+        let new: Vec<_> = phone.lost().iter().filter_map(|part| lost::part(*part)).collect();
+        new.iter().for_each(|what| teller.tell(attention(Attention::Lost { what: *what })));
+        let lost = Mutex::new(Lost::remembered(&*storage, new));
         let view = Arc::new(View::of(&phone, &[], clock.now()));
         let inner = Inner { phone, links: HashMap::new(), states: Vec::new(), teller };
-        let (inner, view) = (Mutex::new(inner), RwLock::new(view));
+        let (inner, view) = (Mutex::new(inner), watch::Sender::new(view));
         let (dial, heartbeat) = (net::dial(), watch::Sender::new(HEARTBEAT));
         Ok(Self { inner, view, storage, keychain, clock, lost, dial, heartbeat, changed: Notify::new() })
     }
 
     /// What screens show, as it is now.
     pub(crate) fn view(&self) -> Arc<View> {
-        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.view.borrow().clone()
     }
 
-    /// What was missing or damaged when the phone was opened.
-    pub(crate) fn lost(&self) -> &[LostPart] {
-        &self.lost
+    /// What was missing or damaged, and has not been accepted.
+    pub(crate) fn lost(&self) -> Vec<LostPart> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).parts().to_vec()
+    }
+
+    /// The person knows what was lost, and goes on without.
+    pub(crate) fn accept_loss(&self) -> Result<(), AuthenticatorError> {
+        Ok(self.lost.lock().unwrap_or_else(PoisonError::into_inner).accept(&*self.storage)?)
     }
 
     /// The requests of the view, with the time that is left now.
@@ -206,6 +213,15 @@ impl Engine {
         UnlockRoot::from_slice(&root).ok_or_else(|| PhoneError::WrongUnlockKey.into())
     }
 
+    /// Has the person unlock for a request. If that goes away meanwhile, so does the question.
+    pub(crate) async fn unlock_for(&self, request: &RequestId, reason: String) -> Result<UnlockRoot, AuthenticatorError> {
+        let (id, mut view) = (id_text(request), self.view.subscribe());
+        tokio::select! {
+            unlock = self.unlock(reason) => unlock,
+            () = async { drop(view.wait_for(|view| !view.has(&id)).await) } => Err(PhoneError::NoSuchRequest.into()),
+        }
+    }
+
     /// Changes the phone, and routes what comes of it before anybody else can.
     pub(crate) fn call<T>(&self, change: impl FnOnce(&mut Phone, &mut Context<'_>) -> T) -> T {
         let mut inner = self.lock();
@@ -226,7 +242,7 @@ impl Engine {
         let new = View::of(&inner.phone, &inner.states, now);
         events.extend(view::changes(&old, &new, &gone));
         // Whoever is told looks at once.
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        self.view.send_replace(Arc::new(new));
         events.into_iter().for_each(|event| inner.teller.tell(event));
     }
 
@@ -332,17 +348,6 @@ impl Inner {
 
 fn attention(attention: Attention) -> Event {
     Event::AttentionNeeded { attention }
-}
-
-/// What was lost with a part; both copies of the phone itself are never lost alone.
-fn lost(part: Part) -> Option<LostPart> {
-    Some(match part {
-        Part::Seeds => LostPart::Seeds,
-        Part::Pairings => LostPart::Pairings,
-        Part::Requests => LostPart::Requests,
-        Part::History => LostPart::History,
-        Part::Phone | Part::PhoneCopy => return None,
-    })
 }
 
 /// What is not seen in the requests themselves.

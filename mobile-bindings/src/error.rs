@@ -84,7 +84,7 @@ impl From<KeychainError> for AuthenticatorError {
     fn from(error: KeychainError) -> Self {
         match error {
             // Unlocking again does not help; a backup does.
-            KeychainError::Invalidated => Self::SetUp(error.to_string()),
+            KeychainError::Invalidated | KeychainError::Missing => Self::SetUp(error.to_string()),
             _ => Self::Unlock(error.to_string()),
         }
     }

@@ -96,7 +96,7 @@ pub enum Attention {
     },
 }
 
-/// What was lost, and what to do.
+/// What was lost, and what to do. Seeds and pairings stay among [`crate::Authenticator::lost`] until [`crate::Authenticator::accept_loss`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
 pub enum LostPart {
     /// The seeds: import the sealed ones from `countersign.toml`, or restore a backup.

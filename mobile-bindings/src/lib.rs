@@ -11,6 +11,8 @@ mod engine;
 #[deny(unsafe_code)]
 mod keep;
 #[deny(unsafe_code)]
+mod lost;
+#[deny(unsafe_code)]
 mod net;
 #[deny(unsafe_code)]
 mod pair;
@@ -35,7 +37,7 @@ mod seeds;
 mod traits;
 mod wake_up;
 
-pub use api::Authenticator;
+pub use api::{Authenticator, find_phone};
 pub use backup::{MAX_BACKUP, MIN_PASSPHRASE};
 pub use countersign_qr::MAX_FILE as MAX_PICTURE;
 pub use error::AuthenticatorError;
@@ -46,6 +48,7 @@ pub use records::{
     Verified, WakeUpState,
 };
 pub use seeds::{ImportPart, SeedEntry, SeedImport};
+pub use set_up::Found;
 pub use traits::{Keychain, KeychainError, Observer, ObserverError, PairingUi, Storage, StorageError};
 pub use wake_up::PushTarget;
 

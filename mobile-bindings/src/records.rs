@@ -150,9 +150,9 @@ pub struct PendingRequest {
     pub claimed: Claimed,
     /// A [`crate::SeedImport`] must be given when approving.
     pub needs_seed: bool,
-    /// The connection to the job is lost for now.
+    /// The connection to the job was lost when this was made; [`crate::Event::RequestChanged`] tells each change.
     pub away: bool,
-    /// Seconds left to answer.
+    /// Seconds that were left to answer when this was made: count down from there.
     pub seconds_left: u64,
     /// Digits of the number to type.
     pub digits: u8,

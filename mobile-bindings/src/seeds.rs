@@ -6,10 +6,9 @@ use countersign_core::{
     otp::{OtpAuth, is_migration, parse_migration, parse_otpauth},
     text::{MAX_LABEL, clean},
 };
-use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use crate::AuthenticatorError;
+use crate::{AuthenticatorError, shell::on_its_own};
 
 /// Longest text that is looked at, bytes.
 const MAX_TEXT: usize = 8192;
@@ -67,14 +66,7 @@ impl SeedImport {
     #[uniffi::constructor]
     pub async fn from_picture(picture: Vec<u8>) -> Result<Arc<Self>, AuthenticatorError> {
         let picture = Zeroizing::new(picture);
-        let (say, said) = oneshot::channel();
-        let read = move || {
-            // Whoever asked may have gone.
-            let _ = say.send(Self::read_picture(&picture));
-        };
-        let failed = || AuthenticatorError::TryAgain("the picture could not be read; try again".into());
-        std::thread::Builder::new().name("countersign-picture".into()).spawn(read).map_err(|_| failed())?;
-        said.await.unwrap_or_else(|_| Err(failed())).map(Arc::new)
+        on_its_own(move || Self::read_picture(&picture)).await.map(Arc::new)
     }
 
     /// What was found.

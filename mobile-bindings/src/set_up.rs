@@ -20,14 +20,62 @@ use crate::{
 const DEVICE: &str = "device-root";
 /// The one that the person unlocks.
 pub(crate) const UNLOCK: &str = "unlock-root";
-/// A blob that is saved last of all, when a phone has been set up: without it, what is there is an attempt that was not finished.
+/// A blob that says how far a set-up has come: it is written first of all and last of all.
 const COMPLETE: &str = "complete";
+/// It has begun: until there is a device key as well, what is there is an attempt that was not finished.
+const BEGUN: u8 = 0;
+/// It has come to its end.
+const DONE: u8 = 1;
 
 const PARTS_MISSING: &str = "this phone's keys are there, but nothing else: bring its files back, or erase the keys to begin anew";
 const ROOT_MISSING: &str = "this phone's files are there, but its device key is missing: bring the key back, or erase what is left to begin \
      anew, from a backup if there is one";
 const ROOT_DAMAGED: &str =
     "this phone's device key is damaged: bring it back, or erase what is left to begin anew, from a backup if there is one";
+
+/// What is on this device: what to do before there is an [`crate::Authenticator`].
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum Found {
+    /// Nothing, or an attempt to set one up that was not finished: make a new phone, or restore one from a backup.
+    NoPhone,
+    /// A phone: open it.
+    Phone,
+    /// Parts of a phone, which can neither be opened nor replaced. Show this; a new phone can be made only after storage and keychain have been erased,
+    /// because the person wants it.
+    Remains {
+        /// What is missing, and what to do.
+        problem: String,
+    },
+}
+
+/// The same, for those who go on from there.
+enum There {
+    Nothing,
+    Phone { root: Zeroizing<Vec<u8>>, parts: Parts, complete: bool },
+    Remains(&'static str),
+}
+
+/// What is on this device, as the app is told it.
+pub(crate) fn find(storage: &dyn Storage, keychain: &dyn Keychain) -> Result<Found, AuthenticatorError> {
+    Ok(match look(storage, keychain)? {
+        There::Nothing => Found::NoPhone,
+        There::Phone { .. } => Found::Phone,
+        There::Remains(problem) => Found::Remains { problem: problem.to_owned() },
+    })
+}
+
+fn look(storage: &dyn Storage, keychain: &dyn Keychain) -> Result<There, AuthenticatorError> {
+    let root = keychain.load(DEVICE.to_owned())?.map(Zeroizing::new);
+    let parts = load_parts(storage)?;
+    let mark = storage.load(COMPLETE.to_owned())?;
+    Ok(match (root, mark.as_deref()) {
+        (Some(_), _) if parts.is_empty() => There::Remains(PARTS_MISSING),
+        (Some(root), mark) => There::Phone { root, parts, complete: mark == Some(&[DONE]) },
+        (None, Some(&[BEGUN])) => There::Nothing,
+        (None, None) if parts.is_empty() => There::Nothing,
+        (None, _) => There::Remains(ROOT_MISSING),
+    })
+}
 
 /// What an app brings.
 pub(crate) struct Around {
@@ -37,7 +85,7 @@ pub(crate) struct Around {
 }
 
 impl Engine {
-    /// A new phone. The device root comes last but for the mark that all is there: a half-finished attempt leaves neither, and may be repeated.
+    /// A new phone. The device root comes last but for the mark that all is there: a half-finished attempt has neither, and may be repeated.
     pub(crate) async fn create(name: &str, around: Around) -> Result<Self, AuthenticatorError> {
         check_free(&around)?;
         let (device, unlock) = (DeviceRoot::make(&mut OsRng), UnlockRoot::make(&mut OsRng));
@@ -49,32 +97,30 @@ impl Engine {
         }
         protect(&*around.keychain, &unlock).await?;
         drop(unlock);
+        mark(&*around.storage, BEGUN)?;
         let clock = Clock::start();
         // The keychain is where it lives.
         let root = Zeroizing::new(device.expose().to_vec());
         let mut store = Saving(&*around.storage);
         let phone = Phone::create(device, &identity, &mut Context { now: clock.now(), rng: &mut OsRng, store: &mut store })?;
         around.keychain.store(DEVICE.to_owned(), root.to_vec())?;
-        mark_complete(&*around.storage);
+        mark_done(&*around.storage);
         Self::with(phone, around, clock)
     }
 
     /// The phone that was created before.
     pub(crate) fn open(around: Around) -> Result<Self, AuthenticatorError> {
         let set_up = |text: &str| AuthenticatorError::SetUp(text.to_owned());
-        let parts = load_parts(&*around.storage)?;
-        let complete = is_complete(&*around.storage)?;
-        let root = match around.keychain.load(DEVICE.to_owned())?.map(Zeroizing::new) {
-            Some(root) if !parts.is_empty() => root,
-            Some(_) => return Err(set_up(PARTS_MISSING)),
-            None if complete => return Err(set_up(ROOT_MISSING)),
-            None => return Err(set_up("there is no authenticator here yet; set this phone up first, or restore it from a backup")),
+        let (root, parts, complete) = match look(&*around.storage, &*around.keychain)? {
+            There::Phone { root, parts, complete } => (root, parts, complete),
+            There::Remains(problem) => return Err(set_up(problem)),
+            There::Nothing => return Err(set_up("there is no phone here yet: set one up first, or restore one from a backup")),
         };
         let device = DeviceRoot::from_slice(&root).ok_or_else(|| set_up(ROOT_DAMAGED))?;
         let clock = Clock::start();
         let phone = Phone::open(device, &parts, clock.now().unix)?;
         if !complete {
-            mark_complete(&*around.storage);
+            mark_done(&*around.storage);
         }
         Self::with(phone, around, clock)
     }
@@ -89,10 +135,11 @@ impl Engine {
         if let Some(unlock) = restore(&mut Nowhere)?.unlock {
             protect(&*around.keychain, &unlock).await?;
         }
+        mark(&*around.storage, BEGUN)?;
         let Restored { phone, device, .. } = restore(&mut Saving(&*around.storage))?;
         // The keychain is where it lives.
         around.keychain.store(DEVICE.to_owned(), device.expose().to_vec())?;
-        mark_complete(&*around.storage);
+        mark_done(&*around.storage);
         Self::with(phone, around, clock)
     }
 }
@@ -107,26 +154,21 @@ fn load_parts(storage: &dyn Storage) -> Result<Parts, AuthenticatorError> {
     Ok(parts)
 }
 
-/// Whether a phone was set up here to the end, as far as the storage tells.
-fn is_complete(storage: &dyn Storage) -> Result<bool, AuthenticatorError> {
-    Ok(storage.load(COMPLETE.to_owned())?.is_some())
+fn mark(storage: &dyn Storage, state: u8) -> Result<(), AuthenticatorError> {
+    Ok(storage.save(COMPLETE.to_owned(), vec![state])?)
 }
 
-fn mark_complete(storage: &dyn Storage) {
+fn mark_done(storage: &dyn Storage) {
     // If it can't be saved now, `open` does it.
-    let _ = storage.save(COMPLETE.to_owned(), vec![1]);
+    let _ = mark(storage, DONE);
 }
 
 /// Nothing that is there may be lost: neither a phone nor what is left of one.
 fn check_free(around: &Around) -> Result<(), AuthenticatorError> {
-    let has_root = around.keychain.load(DEVICE.to_owned())?.map(Zeroizing::new).is_some();
-    let has_parts = !load_parts(&*around.storage)?.is_empty();
-    let why = match (has_root, has_parts) {
-        (true, true) => "this phone is set up already; open it instead",
-        (true, false) => PARTS_MISSING,
-        (false, _) if is_complete(&*around.storage)? => ROOT_MISSING,
-        // An attempt that was not finished may be repeated.
-        (false, _) => return Ok(()),
+    let why = match look(&*around.storage, &*around.keychain)? {
+        There::Nothing => return Ok(()),
+        There::Phone { .. } => "this phone is set up already; open it instead",
+        There::Remains(problem) => problem,
     };
     Err(AuthenticatorError::SetUp(why.into()))
 }

@@ -8,6 +8,7 @@ use std::{
 
 use tokio::{
     runtime::{Builder, Handle, Runtime},
+    sync::oneshot,
     task::{JoinError, JoinHandle},
 };
 
@@ -22,8 +23,7 @@ pub(crate) struct Shell(Option<Runtime>);
 impl Shell {
     pub(crate) fn start() -> Result<Self, AuthenticatorError> {
         let runtime = Builder::new_multi_thread().worker_threads(WORKERS).thread_name("countersign").enable_all().build();
-        let failed = |_| AuthenticatorError::TryAgain("the system gave no threads; try again".into());
-        runtime.map(|runtime| Self(Some(runtime))).map_err(failed)
+        runtime.map(|runtime| Self(Some(runtime))).map_err(no_threads)
     }
 
     /// Runs a future on the threads. Dropped before it is done, the future is dropped too.
@@ -76,6 +76,23 @@ impl Drop for Shell {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Runs what may wait for a disk or compute for long on a thread of its own: for what belongs to no authenticator.
+pub(crate) async fn on_its_own<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AuthenticatorError> + Send + 'static,
+) -> Result<T, AuthenticatorError> {
+    let (say, said) = oneshot::channel();
+    let work = move || {
+        // Whoever asked may have gone.
+        let _ = say.send(work());
+    };
+    std::thread::Builder::new().name("countersign-work".into()).spawn(work).map_err(no_threads)?;
+    said.await.unwrap_or_else(|_| Err(AuthenticatorError::TryAgain("something went wrong inside; nothing was changed".into())))
+}
+
+fn no_threads(_: std::io::Error) -> AuthenticatorError {
+    AuthenticatorError::TryAgain("the system gave no threads; try again".into())
 }
 
 fn ended() -> AuthenticatorError {

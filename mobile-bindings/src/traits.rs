@@ -44,9 +44,12 @@ pub enum KeychainError {
     /// The person chose not to unlock.
     #[error("unlocking was cancelled")]
     Cancelled,
-    /// The passphrase or biometric did not match.
+    /// The passphrase is wrong.
     #[error("this did not unlock: the passphrase is wrong")]
     WrongPassphrase,
+    /// The system did not recognise face, finger or passcode.
+    #[error("this did not unlock: the phone did not recognise you; try again")]
+    NotRecognised,
     /// Too many attempts: the system lets nobody try for a while.
     #[error("too many attempts: unlock the phone with its passcode, or wait")]
     LockedOut,
@@ -55,7 +58,10 @@ pub enum KeychainError {
         "the system has destroyed the key that protects the seeds, as it does when a fingerprint or face is added: bring it back from a backup"
     )]
     Invalidated,
-    /// The secret can't be had now, or is not there.
+    /// There is no protected secret of this name: nobody has brought it back after a restore, or the system has removed it without a trace.
+    #[error("the key that opens the seeds is not on this phone: bring it back from a backup that was made with it")]
+    Missing,
+    /// The secret can't be had now.
     #[error("the phone's keys are not available: {detail}")]
     Unavailable {
         /// What happened, and what to do about it.
@@ -94,7 +100,7 @@ pub trait Keychain: Send + Sync {
     async fn protect(&self, name: String, secret: Vec<u8>, reason: String) -> Result<(), KeychainError>;
 
     /// Has the operating system ask the person, showing `reason`, and gives the secret. It is wiped as soon as it was used; nothing of the
-    /// app may keep it. Cancelled when the engine has no use for it any more.
+    /// app may keep it. Cancelled when the engine has no use for it any more, as when the request is gone: take the prompt away then.
     ///
     /// # Errors
     /// Every variant of [`KeychainError`].

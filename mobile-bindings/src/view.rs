@@ -35,6 +35,11 @@ impl View {
         self.pending.iter().map(aged).collect()
     }
 
+    /// Whether this request waits.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.pending.iter().any(|it| it.id == id)
+    }
+
     /// The name of a pairing, or its id if it is gone.
     pub(crate) fn name_of(&self, id: &str) -> String {
         self.pairings.iter().find(|pairing| pairing.id == id).map_or_else(|| id.to_owned(), |pairing| pairing.name.clone())

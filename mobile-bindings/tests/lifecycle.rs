@@ -3,18 +3,24 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, atomic::Ordering, mpsc};
 
-use common::{App, Digits, Events, Laptop, PASSPHRASE, PATIENCE, World, reopened, runtime, wait};
+use common::{App, Digits, Events, Laptop, PASSPHRASE, PATIENCE, URI, World, reopened, runtime, wait};
 use countersign_core::pairing::AwaitP1;
 use countersign_mobile::{
-    Authenticator, AuthenticatorError, Connection, Event, Gone, LinkState, Observer, ObserverError, Storage, StorageError,
+    Authenticator, AuthenticatorError, Connection, Event, Found, Gone, LinkState, LostPart, Observer, ObserverError, SeedImport, Storage,
+    StorageError, find_phone,
 };
 use rand_core::OsRng;
+use tokio::time::timeout;
 
 fn create(app: &Arc<App>) -> Result<Arc<Authenticator>, AuthenticatorError> {
     let (tell, _) = mpsc::channel();
     wait(Authenticator::create("pixel".into(), app.clone(), app.clone(), Arc::new(Events(tell))))
+}
+
+fn found(app: &Arc<App>) -> Found {
+    wait(find_phone(app.clone(), app.clone())).unwrap()
 }
 
 fn is(state: LinkState) -> impl Fn(&Event) -> bool {
@@ -43,18 +49,90 @@ fn a_new_phone_takes_nothing_from_what_is_left_of_another() {
 
 #[test]
 fn an_attempt_to_set_up_that_was_not_finished_may_be_repeated() {
-    for writes in 0..6 {
+    let blobs = {
         let app = Arc::new(App::default());
+        create(&app).unwrap();
+        app.blobs.lock().unwrap().len()
+    };
+    for writes in 0..blobs {
+        let app = Arc::new(App::default());
+        assert_eq!(found(&app), Found::NoPhone);
         *app.writes.lock().unwrap() = Some(writes);
         assert!(matches!(create(&app), Err(AuthenticatorError::Storage(_))), "after {writes} writes");
         *app.writes.lock().unwrap() = None;
+        assert_eq!(found(&app), Found::NoPhone, "after {writes} writes");
         create(&app).unwrap();
+        assert_eq!(found(&app), Found::Phone);
     }
     // Killed between the key and the mark: it is a phone, and opening it completes it.
     let world = World::new();
-    world.app.blobs.lock().unwrap().remove("complete").unwrap();
+    let complete = world.app.blobs.lock().unwrap().insert("complete".into(), vec![0]).unwrap();
+    assert_eq!(found(&world.app), Found::Phone);
     reopened(&world);
-    assert!(world.app.blobs.lock().unwrap().contains_key("complete"));
+    assert_eq!(world.app.blobs.lock().unwrap()["complete"], complete);
+}
+
+#[test]
+fn what_is_left_of_a_phone_is_found_and_is_none() {
+    let world = World::new();
+    let app = &world.app;
+    let remains = |app: &Arc<App>| matches!(found(app), Found::Remains { .. }) && matches!(create(app), Err(AuthenticatorError::SetUp(_)));
+    let blobs = std::mem::take(&mut *app.blobs.lock().unwrap());
+    assert!(remains(app), "keys alone");
+    *app.blobs.lock().unwrap() = blobs;
+    let root = app.secrets.lock().unwrap().remove("device-root").unwrap();
+    assert!(remains(app), "blobs alone");
+    // Nothing says any more that it was finished; nothing says that it was not, either.
+    app.blobs.lock().unwrap().remove("complete").unwrap();
+    assert!(remains(app), "blobs without the mark");
+    app.secrets.lock().unwrap().insert("device-root".into(), root);
+    assert_eq!(found(app), Found::Phone);
+    reopened(&world);
+}
+
+#[test]
+fn what_was_lost_is_known_until_somebody_accepts_it() {
+    let world = World::new();
+    world.enroll();
+    world.pair();
+    for part in ["seeds", "history"] {
+        world.app.blobs.lock().unwrap().insert(part.into(), b"damaged".to_vec());
+    }
+    let (phone, events) = reopened(&world);
+    assert_eq!(phone.lost().unwrap(), [LostPart::Seeds, LostPart::History]);
+    let told = |events: &mpsc::Receiver<Event>| events.try_iter().filter(|it| matches!(it, Event::AttentionNeeded { .. })).count();
+    // The list is written anew.
+    let enroll = |phone: &Authenticator| wait(phone.enroll(SeedImport::from_text(URI.into()).unwrap(), vec![0], vec![]));
+    enroll(&phone).unwrap();
+    assert_eq!(told(&events), 2);
+    drop(phone);
+    let (phone, events) = reopened(&world);
+    assert_eq!((phone.seeds().unwrap().len(), phone.lost().unwrap()), (1, vec![LostPart::Seeds]), "a history is missed by no backup");
+    wait(phone.accept_loss()).unwrap();
+    assert_eq!(phone.lost().unwrap(), []);
+    drop(phone);
+    assert_eq!(told(&events), 0, "once is enough");
+    assert_eq!(reopened(&world).0.lost().unwrap(), []);
+}
+
+#[test]
+fn a_prompt_ends_with_its_request() {
+    let world = World::new();
+    let (_ci, number) = world.asked();
+    let pending = world.phone.pending().unwrap().remove(0);
+    world.app.waits.store(true, Ordering::SeqCst);
+    let mut prompts = world.app.prompts.subscribe();
+    let (phone, (say, heard)) = (world.phone.clone(), mpsc::channel());
+    std::thread::spawn(move || say.send(wait(phone.approve(pending.id, number, None, true, None))));
+    let mut open = |number| {
+        let changed = prompts.wait_for(|open| *open == number);
+        drop(wait(async { timeout(PATIENCE, changed).await }).unwrap().unwrap());
+    };
+    open(1);
+    wait(world.phone.revoke(pending.verified.pairing_id)).unwrap();
+    let answer = heard.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(answer, Err(AuthenticatorError::Gone(_))), "{answer:?}");
+    open(0);
 }
 
 #[test]

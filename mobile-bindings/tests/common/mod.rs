@@ -28,7 +28,11 @@ use countersign_mobile::{
 use countersign_relay::{Config, Relay};
 use data_encoding::BASE64URL_NOPAD;
 use rand_core::OsRng;
-use tokio::{runtime::Runtime, sync::oneshot, time::timeout};
+use tokio::{
+    runtime::Runtime,
+    sync::{oneshot, watch},
+    time::timeout,
+};
 
 pub(crate) const URI: &str = "otpauth://totp/ACME:release?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=ACME";
 pub(crate) const PASSPHRASE: &str = "correct horse battery";
@@ -44,6 +48,8 @@ pub(crate) struct App {
     pub(crate) problem: Mutex<Option<KeychainError>>,
     /// Unlocking waits for ever.
     pub(crate) waits: AtomicBool,
+    /// Prompts that are open.
+    pub(crate) prompts: watch::Sender<usize>,
     /// How many more writes succeed.
     pub(crate) writes: Mutex<Option<usize>>,
 }
@@ -77,6 +83,7 @@ impl Keychain for App {
         Ok(())
     }
     async fn unlock(&self, name: String, _: String) -> Result<Vec<u8>, KeychainError> {
+        let _open = Prompt::open(&self.prompts);
         if self.waits.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
@@ -84,6 +91,21 @@ impl Keychain for App {
             return Err(problem);
         }
         self.protected.lock().unwrap().get(&name).cloned().ok_or(KeychainError::Cancelled)
+    }
+}
+
+struct Prompt<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Prompt<'a> {
+    fn open(prompts: &'a watch::Sender<usize>) -> Self {
+        prompts.send_modify(|open| *open += 1);
+        Self(prompts)
+    }
+}
+
+impl Drop for Prompt<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
     }
 }
 
