@@ -43,7 +43,7 @@ pub struct Authenticator {
     engine: Arc<Engine>,
     network: Arc<AsyncMutex<Option<Network>>>,
     /// Told when pairing is to end.
-    cancel: watch::Sender<()>,
+    cancel_pairing: watch::Sender<()>,
     shell: Mutex<Shell>,
 }
 
@@ -180,7 +180,7 @@ impl Authenticator {
     pub async fn pair(&self, code: String, ui: Arc<dyn PairingUi>) -> Result<Pairing, AuthenticatorError> {
         let code = Zeroizing::new(code);
         let engine = self.engine.clone();
-        let mut cancel = self.cancel.subscribe();
+        let mut cancel = self.cancel_pairing.subscribe();
         self.run(async move {
             let agreed = tokio::select! {
                 agreed = pair::agree(&engine, &code, &*ui) => agreed?,
@@ -201,7 +201,17 @@ impl Authenticator {
     /// # Errors
     /// None.
     pub fn cancel_pairing(&self) -> Result<(), AuthenticatorError> {
-        self.cancel.send_replace(());
+        self.cancel_pairing.send_replace(());
+        Ok(())
+    }
+
+    /// Ends every [`Keychain::unlock`] that is under way: its call fails with [`AuthenticatorError::Unlock`], and a request waits on. For Swift, where cancelling a
+    /// task does not reach this library; what waits for no unlocking is left alone.
+    ///
+    /// # Errors
+    /// None.
+    pub fn cancel_unlock(&self) -> Result<(), AuthenticatorError> {
+        self.engine.cancel_unlock.send_replace(());
         Ok(())
     }
 
@@ -431,7 +441,12 @@ impl Authenticator {
 
 impl Authenticator {
     fn around(engine: Engine, shell: Shell) -> Arc<Self> {
-        Arc::new(Self { engine: Arc::new(engine), network: Arc::default(), cancel: watch::Sender::new(()), shell: Mutex::new(shell) })
+        Arc::new(Self {
+            engine: Arc::new(engine),
+            network: Arc::default(),
+            cancel_pairing: watch::Sender::new(()),
+            shell: Mutex::new(shell),
+        })
     }
 
     fn run<T: Send + 'static>(&self, future: impl Future<Output = Result<T, AuthenticatorError>> + Send + 'static) -> Running<T> {

@@ -23,7 +23,7 @@ use tokio::sync::{Notify, mpsc::UnboundedSender, watch};
 use zeroize::Zeroizing;
 
 use crate::{
-    Attention, AuthenticatorError, Enrolled, Event, Keychain, LinkState, LostPart, SeedImport, Storage, backup,
+    Attention, AuthenticatorError, Enrolled, Event, Keychain, KeychainError, LinkState, LostPart, SeedImport, Storage, backup,
     lost::{self, Lost},
     net::{self, Dial},
     records::id_text,
@@ -52,6 +52,8 @@ pub(crate) struct Engine {
     pub(crate) dial: Dial,
     /// How long a relay may be silent before it is asked.
     pub(crate) heartbeat: watch::Sender<Duration>,
+    /// Whoever is asked to unlock is asked no more.
+    pub(crate) cancel_unlock: watch::Sender<()>,
     /// The network is to look: events, timers, or pairings changed.
     pub(crate) changed: Notify,
 }
@@ -85,7 +87,8 @@ impl Engine {
         let inner = Inner { phone, links: HashMap::new(), states: Vec::new(), teller };
         let (inner, view) = (Mutex::new(inner), watch::Sender::new(view));
         let (dial, heartbeat) = (net::dial(), watch::Sender::new(HEARTBEAT));
-        Ok(Self { inner, view, storage, keychain, clock, lost, dial, heartbeat, changed: Notify::new() })
+        let cancel_unlock = watch::Sender::new(());
+        Ok(Self { inner, view, storage, keychain, clock, lost, dial, heartbeat, cancel_unlock, changed: Notify::new() })
     }
 
     /// What screens show, as it is now.
@@ -209,7 +212,11 @@ impl Engine {
 
     /// Has the person unlock. No lock is held: this takes as long as the person does.
     pub(crate) async fn unlock(&self, reason: String) -> Result<UnlockRoot, AuthenticatorError> {
-        let root = Zeroizing::new(self.keychain.unlock(UNLOCK.to_owned(), reason).await?);
+        let mut cancelled = self.cancel_unlock.subscribe();
+        let root = tokio::select! {
+            root = self.keychain.unlock(UNLOCK.to_owned(), reason) => Zeroizing::new(root?),
+            _ = cancelled.changed() => return Err(KeychainError::Cancelled.into()),
+        };
         UnlockRoot::from_slice(&root).ok_or_else(|| PhoneError::WrongUnlockKey.into())
     }
 

@@ -116,23 +116,31 @@ fn what_was_lost_is_known_until_somebody_accepts_it() {
 }
 
 #[test]
-fn a_prompt_ends_with_its_request() {
+fn a_prompt_ends_when_it_is_taken_back_and_with_its_request() {
     let world = World::new();
     let (_ci, number) = world.asked();
     let pending = world.phone.pending().unwrap().remove(0);
     world.app.waits.store(true, Ordering::SeqCst);
     let mut prompts = world.app.prompts.subscribe();
-    let (phone, (say, heard)) = (world.phone.clone(), mpsc::channel());
-    std::thread::spawn(move || say.send(wait(phone.approve(pending.id, number, None, true, None))));
     let mut open = |number| {
         let changed = prompts.wait_for(|open| *open == number);
         drop(wait(async { timeout(PATIENCE, changed).await }).unwrap().unwrap());
     };
-    open(1);
-    wait(world.phone.revoke(pending.verified.pairing_id)).unwrap();
-    let answer = heard.recv_timeout(PATIENCE).unwrap();
+    let mut ends = |end: &dyn Fn()| {
+        let (phone, id, number, (say, heard)) = (world.phone.clone(), pending.id.clone(), number.clone(), mpsc::channel());
+        std::thread::spawn(move || say.send(wait(phone.approve(id, number, None, true, None))));
+        open(1);
+        end();
+        let answer = heard.recv_timeout(PATIENCE).unwrap();
+        open(0);
+        answer
+    };
+    // The person's app takes it back: nothing is decided.
+    let answer = ends(&|| world.phone.cancel_unlock().unwrap());
+    assert!(matches!(answer, Err(AuthenticatorError::Unlock(_))), "{answer:?}");
+    assert_eq!(world.phone.pending().unwrap().len(), 1);
+    let answer = ends(&|| wait(world.phone.revoke(pending.verified.pairing_id.clone())).unwrap());
     assert!(matches!(answer, Err(AuthenticatorError::Gone(_))), "{answer:?}");
-    open(0);
 }
 
 #[test]

@@ -87,6 +87,9 @@ class Device:
     def parts(self):
         return self.storage, self.keychain, self.observer
 
+    async def find(self):
+        return await cm.find_phone(self.storage, self.keychain)
+
     async def create(self, name="pixel"):
         return await cm.Authenticator.create(name, *self.parts)
 

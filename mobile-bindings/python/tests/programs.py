@@ -64,6 +64,10 @@ class Program:
         await asyncio.wait_for(asyncio.gather(self.child.wait(), *self.readers), PATIENCE)
         return self.child.returncode
 
+    def terminate(self):
+        """Asks it to end (SIGTERM)."""
+        self.child.terminate()
+
     async def kill(self):
         if self.child.returncode is None:
             self.child.kill()

@@ -70,14 +70,35 @@ async def test_opening_and_creating_where_it_does_not_fit(device, refused):
         if root is not None:
             other.keychain.ordinary["device-root"] = root
         await refused(error.SetUp, cm.Authenticator.open(device.storage, other.keychain, device.observer))
+    remains = await cm.find_phone(other.storage, device.keychain)
+    assert isinstance(remains, cm.Found.REMAINS) and "files" in remains.problem
     await device.open()
+
+
+async def test_what_was_lost_is_known_until_it_is_accepted(device):
+    app = await device.create()
+    await app.enroll(seed(), [0], [])
+    del app
+    device.storage.blobs["seeds"] = b"x"
+    app = await device.open()
+    await app.enroll(seed(another("other")), [0], [])
+    assert app.lost() == [cm.LostPart.SEEDS]
+    del app
+    app = await device.open()
+    assert (len(app.seeds()), app.lost()) == (1, [cm.LostPart.SEEDS])
+    await app.accept_loss()
+    assert app.lost() == []
+    del app
+    assert (await device.open()).lost() == []
 
 
 CANNOT_UNLOCK = [
     (cm.KeychainError.Cancelled(), error.Unlock, "cancelled"),
     (cm.KeychainError.WrongPassphrase(), error.Unlock, "wrong"),
+    (cm.KeychainError.NotRecognised(), error.Unlock, "did not recognise"),
     (cm.KeychainError.LockedOut(), error.Unlock, "too many attempts"),
     (cm.KeychainError.Invalidated(), error.SetUp, "from a backup"),
+    (cm.KeychainError.Missing(), error.SetUp, "from a backup"),
     (cm.KeychainError.Unavailable(detail="set a passcode first"), error.Unlock, "set a passcode first"),
     (RuntimeError(f"a text that must not get out: {SECRET}"), error.Unlock, "unexpected"),
 ]
@@ -125,9 +146,12 @@ async def test_the_storage_is_full(phone, device, refused, problem, text):
 
 async def test_the_third_write_fails(device, refused):
     device.storage.fails_at = 3
+    assert await device.find() == cm.Found.NO_PHONE()
     assert "make room" in await refused(error.Storage, device.create())
     # Nothing half-made is in the way.
+    assert await device.find() == cm.Found.NO_PHONE()
     app = await device.create()
+    assert await device.find() == cm.Found.PHONE()
     device.storage.writes = 0
     labels, failures = [], 0
     for name in ["a", "b", "c", "d"]:

@@ -32,6 +32,19 @@ async def test_an_approval_that_is_cancelled_while_the_person_is_asked(phone, de
     assert await job.end() == 0, job.err
 
 
+async def test_a_prompt_ends_with_its_request(phone, device, refused):
+    job, number, request = await phone.asked()
+    keychain = device.keychain
+    keychain.answer.clear()
+    keychain.asked.clear()
+    approving = asyncio.create_task(phone.app.approve(request.id, number, None, False, None))
+    await asyncio.wait_for(keychain.asked.wait(), 30)
+    job.terminate()
+    await refused(cm.AuthenticatorError.Gone, asyncio.wait_for(approving, 30))
+    await asyncio.wait_for(keychain.cancelled.wait(), 5)
+    assert await job.end() == 130 and job.out == ""
+
+
 async def test_a_pairing_that_is_cancelled(device, laptop):
     app = await device.create()
     pair, code = await laptop.pairs()
