@@ -10,6 +10,10 @@ use countersign::{
     ui::Ui,
 };
 
+/// Everything that is freed is wiped, also what libraries worked on.
+#[global_allocator]
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
 fn main() -> ExitCode {
     let hardened = countersign_link::harden();
     let ui = Ui::detect();

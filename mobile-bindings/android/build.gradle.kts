@@ -51,7 +51,7 @@ val buildLibraries by tasks.registering(Exec::class) {
     commandLine(
         listOf("cargo", "ndk", "--platform", "$oldestAndroid", "-o", libraries.path) +
             processors.flatMap { listOf("-t", it) } +
-            listOf("build", "--locked", "--profile", "mobile", "-p", "countersign-mobile", "--lib"),
+            listOf("build", "--locked", "--profile", "mobile", "-p", "countersign-mobile-library", "--lib"),
     )
 }
 
@@ -59,7 +59,7 @@ val buildLibraries by tasks.registering(Exec::class) {
 val buildForBindings by tasks.registering(Exec::class) {
     workingDir = workspace
     environment("CARGO_TARGET_DIR", cargoTarget)
-    commandLine("cargo", "build", "--locked", "-p", "countersign-mobile", "--lib")
+    commandLine("cargo", "build", "--locked", "-p", "countersign-mobile-library", "--lib")
 }
 
 val generateBindings by tasks.registering(Exec::class) {

@@ -34,7 +34,7 @@ def target():
 
 def built():
     """Builds the library as an app gets it, but with the symbols that bindings are generated from; where it is, and what runs the generator."""
-    cargo("rustc", "--locked", "--lib", "-p", "countersign-mobile", "--profile", "mobile", "--crate-type", "cdylib", "--", "-C", "strip=debuginfo")
+    cargo("rustc", "--locked", "--lib", "-p", "countersign-mobile-library", "--profile", "mobile", "--crate-type", "cdylib", "--", "-C", "strip=debuginfo")
     return target() / "mobile" / LIBRARY, ["cargo", "run", "--locked", "-p", "uniffi-bindgen-cli", "--"]
 
 

@@ -1,5 +1,6 @@
 //! An otpauth URI out of a picture of a QR code: PNG or JPEG. Pure Rust and bounded. Our buffers that may show a
-//! secret are wiped: pixels, texts. The copy of the pixels that `rqrr` works on, its decoded bits, and what the decoders keep of the file are not.
+//! secret are wiped: pixels, texts. The copy of the pixels that `rqrr` works on, its decoded bits, and what the decoders keep of the file are not: the programs around it
+//! have an allocator that wipes what is freed.
 
 use std::io::Cursor;
 

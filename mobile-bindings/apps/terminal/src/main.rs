@@ -21,6 +21,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// Everything that is freed is wiped, also what libraries worked on.
+#[global_allocator]
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
 fn main() -> ExitCode {
     if let Err(error) = countersign_link::harden() {
         output::note(&format!("warning: this process could not be protected from other programs: {error}"));
