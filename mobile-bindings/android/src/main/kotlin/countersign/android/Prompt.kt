@@ -14,15 +14,19 @@ enum class Unlocking {
     BIOMETRIC_OR_LOCK_SCREEN,
 }
 
-/** The system's question to the person, which only the app's screen can show: a `BiometricPrompt`. */
+/**
+ * The system's question to the person. [SystemPrompt] is one; write another only for a prompt of another library. One for the whole process: it finds the
+ * screen of the moment by itself.
+ */
 interface Prompt {
     /**
-     * Shows [reason] and has the system authorise [cipher] for one use (`CryptoObject(cipher)`); gives the authorised one back. Called on a
-     * thread in the background. Takes the question away when it is cancelled.
+     * Shows [reason] and has the system authorise [cipher] for one use (`CryptoObject(cipher)`), in the way that [unlocking] says, which is the
+     * [KeystoreKeychain]'s; gives the authorised cipher back. Called on a thread in the background. Takes the question away when it is cancelled: the
+     * request may be gone before the person has answered.
      *
      * @throws PromptException if the person was not recognised
      */
-    suspend fun authorise(cipher: Cipher, reason: String): Cipher
+    suspend fun authorise(cipher: Cipher, reason: String, unlocking: Unlocking): Cipher
 }
 
 /** The person was not recognised. */

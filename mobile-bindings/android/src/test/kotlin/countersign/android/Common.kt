@@ -15,6 +15,7 @@ fun full(@Suppress("unused") folder: File): Unit = throw IOException("no space l
 class Person : Prompt {
     var answer: suspend (Cipher) -> Cipher = ::recognised
     val reasons = mutableListOf<String>()
+    val ways = mutableListOf<Unlocking>()
 
     @Suppress("RedundantSuspendModifier")
     suspend fun recognised(cipher: Cipher): Cipher {
@@ -22,8 +23,9 @@ class Person : Prompt {
         return cipher
     }
 
-    override suspend fun authorise(cipher: Cipher, reason: String): Cipher {
+    override suspend fun authorise(cipher: Cipher, reason: String, unlocking: Unlocking): Cipher {
         reasons += reason
+        ways += unlocking
         return answer(cipher)
     }
 }
