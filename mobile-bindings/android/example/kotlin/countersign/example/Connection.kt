@@ -3,6 +3,7 @@ package countersign.example
 import android.content.Context
 import android.net.ConnectivityManager
 import android.net.Network
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.channels.awaitClose
@@ -24,7 +25,14 @@ import uniffi.countersign_mobile.AuthenticatorInterface
 suspend fun stayConnected(context: Context, phone: AuthenticatorInterface, shown: Flow<Boolean>, tell: (String) -> Unit) =
     stayConnected(phone, shown, defaultNetwork(context), tell)
 
-internal suspend fun stayConnected(phone: AuthenticatorInterface, shown: Flow<Boolean>, network: Flow<Network?>, tell: (String) -> Unit) {
+/** [pause]: how long before it looks again whether a request waits. */
+internal suspend fun stayConnected(
+    phone: AuthenticatorInterface,
+    shown: Flow<Boolean>,
+    network: Flow<Network?>,
+    tell: (String) -> Unit,
+    pause: Duration = 5.seconds,
+) {
     suspend fun telling(work: suspend () -> Unit) = try {
         work()
     } catch (problem: AuthenticatorException) {
@@ -38,7 +46,7 @@ internal suspend fun stayConnected(phone: AuthenticatorInterface, shown: Flow<Bo
                 if (count == 0) telling { phone.connect() } else if (network != null) telling { phone.networkChanged() }
             }
         } else {
-            while (phone.pending().isNotEmpty()) delay(5.seconds)
+            while (phone.pending().isNotEmpty()) delay(pause)
             telling { phone.disconnect() }
         }
     }

@@ -40,11 +40,11 @@ class KeystoreKeychain internal constructor(
     }
 
     override fun store(name: String, secret: ByteArray) = telling(Kind.ORDINARY) {
-        synchronized(storing) { seal(Kind.ORDINARY, name, secret) { it } }
+        wiping(secret) { synchronized(storing) { seal(Kind.ORDINARY, name, secret) { it } } }
     }
 
     override suspend fun protect(name: String, secret: ByteArray, reason: String) = telling(Kind.PROTECTED) {
-        asking.withLock { seal(Kind.PROTECTED, name, secret) { ask(it, reason) } }
+        wiping(secret) { asking.withLock { seal(Kind.PROTECTED, name, secret) { ask(it, reason) } } }
     }
 
     override suspend fun unlock(name: String, reason: String): ByteArray = telling(Kind.PROTECTED) {
@@ -75,7 +75,7 @@ class KeystoreKeychain internal constructor(
         throw PromptException.Unavailable("the question could not be shown (${e.javaClass.simpleName}): try again")
     }
 
-    private inline fun seal(kind: Kind, name: String, secret: ByteArray, authorise: (Cipher) -> Cipher) = try {
+    private inline fun seal(kind: Kind, name: String, secret: ByteArray, authorise: (Cipher) -> Cipher) {
         val file = kind.file(name)
         val id = Wrapped.newKeyId()
         val alias = kind.alias(name, id)
@@ -90,8 +90,6 @@ class KeystoreKeychain internal constructor(
         }
         files.replace(file, wrapped.toBytes())
         tidy { it.startsWith(kind.alias(name, "")) && it != alias }
-    } finally {
-        secret.fill(0)
     }
 
     private inline fun open(kind: Kind, name: String, authorise: (Cipher) -> Cipher): ByteArray? {
@@ -99,6 +97,12 @@ class KeystoreKeychain internal constructor(
         val cipher = authorise(keys.decrypting(kind.alias(name, wrapped.keyId), wrapped.nonce))
         cipher.updateAAD(kind.context(name))
         return cipher.doFinal(wrapped.ciphertext)
+    }
+
+    private inline fun <T> wiping(secret: ByteArray, work: () -> T): T = try {
+        work()
+    } finally {
+        secret.fill(0)
     }
 
     /** Keys without a file open nothing. One that stays does no harm, and goes the next time. */

@@ -14,9 +14,6 @@ import kotlin.coroutines.resume
 import kotlin.coroutines.resumeWithException
 import kotlinx.coroutines.suspendCancellableCoroutine
 
-/** What AndroidX and some phones call the button that cancels; the framework's own constant is hidden. */
-private const val NEGATIVE_BUTTON = 13
-
 /** [Prompt] with Android's own `BiometricPrompt`, over the app's screen in front, under this [title]. Make one in `Application.onCreate`. */
 class SystemPrompt(private val screens: Screens, private val title: CharSequence) : Prompt {
     constructor(application: Application, title: CharSequence) : this(Screens(application), title)
@@ -77,24 +74,7 @@ internal suspend fun answer(show: (CancellationSignal, BiometricPrompt.Authentic
             }
 
             override fun onAuthenticationError(code: Int, text: CharSequence?) {
-                if (waiting.isActive) waiting.resumeWithException(promptFailure(code))
+                if (waiting.isActive) waiting.resumeWithException(PromptException.of(code))
             }
         })
     }
-
-/** What an error of `BiometricPrompt` means here. */
-internal fun promptFailure(code: Int): PromptException = when (code) {
-    BiometricPrompt.BIOMETRIC_ERROR_USER_CANCELED,
-    BiometricPrompt.BIOMETRIC_ERROR_CANCELED,
-    BiometricPrompt.BIOMETRIC_ERROR_TIMEOUT,
-    NEGATIVE_BUTTON,
-    -> PromptException.Cancelled()
-    BiometricPrompt.BIOMETRIC_ERROR_LOCKOUT,
-    BiometricPrompt.BIOMETRIC_ERROR_LOCKOUT_PERMANENT,
-    -> PromptException.LockedOut()
-    BiometricPrompt.BIOMETRIC_ERROR_NO_BIOMETRICS,
-    BiometricPrompt.BIOMETRIC_ERROR_NO_DEVICE_CREDENTIAL,
-    -> PromptException.Unavailable("set up a screen lock and a fingerprint or face in the phone's settings, then try again")
-    BiometricPrompt.BIOMETRIC_ERROR_HW_NOT_PRESENT -> PromptException.Unavailable("this phone can recognise neither fingerprint nor face")
-    else -> PromptException.Unavailable("the phone cannot recognise anybody now (code $code): lock and unlock it, then try again")
-}

@@ -7,6 +7,7 @@ import java.security.UnrecoverableKeyException
 import kotlin.concurrent.thread
 import kotlin.coroutines.cancellation.CancellationException
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitCancellation
@@ -268,6 +269,20 @@ class KeystoreKeychainTest {
         assertTrue(waiting.isCancelled && takenAway.isCompleted)
         person.answer = person::recognised
         assertArrayEquals(secret(), keychain().unlock("unlock-root", "because"))
+    }
+
+    @Test
+    fun `cancelled while another question is shown, what was handed in is wiped, too`() = runBlocking {
+        protect()
+        person.answer = { awaitCancellation() }
+        val shown = launch(start = CoroutineStart.UNDISPATCHED) { keychain().unlock("unlock-root", "because") }
+        val secret = secret(3)
+        val waiting = launch(start = CoroutineStart.UNDISPATCHED) { keychain().protect("unlock-root", secret, "why") }
+        assertArrayEquals(secret(3), secret)
+        waiting.cancelAndJoin()
+        assertArrayEquals(ByteArray(32), secret)
+        shown.cancelAndJoin()
+        assertEquals(listOf("why", "because"), person.reasons)
     }
 
     @Test

@@ -13,7 +13,6 @@ import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.Timeout
 import org.junit.jupiter.api.assertThrows
-import sun.reflect.ReflectionFactory
 
 @Timeout(20)
 class ScreensTest {
@@ -80,16 +79,12 @@ class ScreensTest {
         }
     }
 
-    /** An object of that class which no constructor has seen: Android's needs a phone. */
-    private fun activity(): Activity = ReflectionFactory.getReflectionFactory()
-        .newConstructorForSerialization(Activity::class.java, Any::class.java.getDeclaredConstructor()).newInstance() as Activity
-
     @Test
     fun `the app's screen in front is shown things on the main thread`() = runBlocking {
         val app = App()
         val screens = Screens(app, patienceMs = 0)
         assertTrue("open it" in assertThrows<PromptException.Unavailable> { runBlocking { screens.onCurrent { } } }.detail)
-        val (first, second) = activity() to activity()
+        val (first, second) = bare<Activity>() to bare<Activity>()
         app.callbacks.onActivityResumed(first)
         assertSame(first, screens.onCurrent { it })
         assertEquals("main of the app", screens.onCurrent { Thread.currentThread().name.substringBefore(" @") })

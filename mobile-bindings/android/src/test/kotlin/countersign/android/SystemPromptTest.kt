@@ -1,6 +1,7 @@
 package countersign.android
 
 import android.content.ContextWrapper
+import android.hardware.biometrics.BiometricConstants
 import android.hardware.biometrics.BiometricManager.Authenticators.BIOMETRIC_STRONG
 import android.hardware.biometrics.BiometricManager.Authenticators.DEVICE_CREDENTIAL
 import android.hardware.biometrics.BiometricPrompt
@@ -111,16 +112,15 @@ class SystemPromptTest {
             BiometricPrompt.BIOMETRIC_ERROR_USER_CANCELED to PromptException.Cancelled::class,
             BiometricPrompt.BIOMETRIC_ERROR_CANCELED to PromptException.Cancelled::class,
             BiometricPrompt.BIOMETRIC_ERROR_TIMEOUT to PromptException.Cancelled::class,
-            // Hidden by the framework; AndroidX has it as ERROR_NEGATIVE_BUTTON.
-            13 to PromptException.Cancelled::class,
+            BiometricConstants.BIOMETRIC_ERROR_NEGATIVE_BUTTON to PromptException.Cancelled::class,
             BiometricPrompt.BIOMETRIC_ERROR_LOCKOUT to PromptException.LockedOut::class,
             BiometricPrompt.BIOMETRIC_ERROR_LOCKOUT_PERMANENT to PromptException.LockedOut::class,
             BiometricPrompt.BIOMETRIC_ERROR_NO_BIOMETRICS to PromptException.Unavailable::class,
             BiometricPrompt.BIOMETRIC_ERROR_HW_NOT_PRESENT to PromptException.Unavailable::class,
             BiometricPrompt.BIOMETRIC_ERROR_VENDOR to PromptException.Unavailable::class,
         )
-        for ((code, meaning) in meanings) assertEquals(meaning, promptFailure(code)::class, "code $code")
-        val detail = (promptFailure(BiometricPrompt.BIOMETRIC_ERROR_NO_BIOMETRICS) as PromptException.Unavailable).detail
+        for ((code, meaning) in meanings) assertEquals(meaning, PromptException.of(code)::class, "code $code")
+        val detail = (PromptException.of(BiometricPrompt.BIOMETRIC_ERROR_NO_BIOMETRICS) as PromptException.Unavailable).detail
         assertTrue("settings" in detail)
     }
 }

@@ -1,7 +1,9 @@
 package countersign.example
 
 import android.net.Network
+import countersign.android.bare
 import java.lang.reflect.Proxy
+import kotlin.time.Duration.Companion.milliseconds
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.receiveAsFlow
@@ -23,11 +25,14 @@ class ConnectionTest {
     private val networks = Channel<Network?>(Channel.UNLIMITED)
     private var failing = false
 
+    @Volatile
+    private var waiting = emptyList<PendingRequest>()
+
     private val nothing = Proxy.newProxyInstance(javaClass.classLoader, arrayOf(AuthenticatorInterface::class.java)) { _, method, _ ->
         error(method.name)
     } as AuthenticatorInterface
 
-    /** Writes down what is called; no request waits. */
+    /** Writes down what is called. */
     private val phone = object : AuthenticatorInterface by nothing {
         override suspend fun connect() = called("connect")
 
@@ -35,7 +40,7 @@ class ConnectionTest {
 
         override suspend fun disconnect() = called("disconnect")
 
-        override fun pending() = emptyList<PendingRequest>()
+        override fun pending(): List<PendingRequest> = waiting.also { calls.trySend("pending: ${it.size}") }
     }
 
     private fun called(name: String) {
@@ -44,7 +49,7 @@ class ConnectionTest {
     }
 
     private fun connected(test: suspend () -> Unit) = runBlocking {
-        val staying = launch { stayConnected(phone, shown, networks.receiveAsFlow(), told::trySend) }
+        val staying = launch { stayConnected(phone, shown, networks.receiveAsFlow(), told::trySend, pause = 1.milliseconds) }
         test()
         staying.cancel()
     }
@@ -63,6 +68,7 @@ class ConnectionTest {
         networks.send(Network(2))
         assertEquals("networkChanged", calls.receive())
         shown.value = false
+        assertEquals("pending: 0", calls.receive())
         assertEquals("disconnect", calls.receive())
         assertNull(calls.tryReceive().getOrNull())
     }
@@ -76,6 +82,18 @@ class ConnectionTest {
     }
 
     @Test
+    fun `it stays while a request waits`() = connected {
+        networks.send(Network(1))
+        assertEquals("connect", calls.receive())
+        waiting = listOf(bare())
+        shown.value = false
+        repeat(3) { assertEquals("pending: 1", calls.receive()) }
+        waiting = emptyList()
+        while (calls.receive() == "pending: 1") Unit
+        assertEquals("disconnect", calls.receive())
+    }
+
+    @Test
     fun `what goes wrong is told, and ends nothing`() = connected {
         failing = true
         networks.send(Network(1))
@@ -84,6 +102,7 @@ class ConnectionTest {
         networks.send(Network(2))
         assertEquals(listOf("connect", "networkChanged"), listOf(calls.receive(), calls.receive()))
         shown.value = false
+        assertEquals("pending: 0", calls.receive())
         assertEquals("disconnect", calls.receive())
         networks.send(Network(2))
         shown.value = true
