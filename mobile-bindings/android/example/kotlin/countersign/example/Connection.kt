@@ -13,19 +13,20 @@ import kotlinx.coroutines.flow.buffer
 import kotlinx.coroutines.flow.callbackFlow
 import kotlinx.coroutines.flow.collectLatest
 import kotlinx.coroutines.flow.distinctUntilChanged
+import kotlinx.coroutines.flow.dropWhile
 import kotlinx.coroutines.flow.withIndex
 import uniffi.countersign_mobile.AuthenticatorException
 import uniffi.countersign_mobile.AuthenticatorInterface
 
 /**
  * Connects [phone] while a screen of the app is [shown] (a count of started activities, or AndroidX's `ProcessLifecycleOwner`), and again at once when
- * the device has another network. When none is shown it disconnects as soon as no request waits. Runs until it is cancelled: once, in a scope of the
- * process. [tell] has the text of what went wrong.
+ * the device has another network. When none is shown any more it disconnects after some seconds, or when no request waits any longer. Runs until it is
+ * cancelled: once, in a scope of the process. [tell] has the text of what went wrong.
  */
 suspend fun stayConnected(context: Context, phone: AuthenticatorInterface, shown: Flow<Boolean>, tell: (String) -> Unit) =
     stayConnected(phone, shown, defaultNetwork(context), tell)
 
-/** [pause]: how long before it looks again whether a request waits. */
+/** [pause]: how long before it looks, and looks again, whether a request waits. */
 internal suspend fun stayConnected(
     phone: AuthenticatorInterface,
     shown: Flow<Boolean>,
@@ -38,15 +39,16 @@ internal suspend fun stayConnected(
     } catch (problem: AuthenticatorException) {
         tell(problem.message.orEmpty())
     }
-    // One after the other, so that no late goodbye ends a new connection.
-    shown.distinctUntilChanged().collectLatest { isShown ->
+    // What a push message has started, before any screen was shown, is not ended here. One after the other, so that no late goodbye ends a new connection.
+    shown.distinctUntilChanged().dropWhile { !it }.collectLatest { isShown ->
         if (isShown) {
             network.distinctUntilChanged().withIndex().collect { (count, network) ->
                 // None in between needs no telling: nothing can be done without.
                 if (count == 0) telling { phone.connect() } else if (network != null) telling { phone.networkChanged() }
             }
         } else {
-            while (phone.pending().isNotEmpty()) delay(pause)
+            // None is shown while the phone is turned, either.
+            do delay(pause) while (phone.pending().isNotEmpty())
             telling { phone.disconnect() }
         }
     }

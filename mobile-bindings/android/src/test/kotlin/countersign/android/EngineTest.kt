@@ -100,6 +100,9 @@ class EngineTest {
         home().eraseAll()
         assertSame(Start.NoPhone, home().open())
         home().restore(backup, PASSPHRASE).use { assertEquals(recipient, it.identity().recipient) }
+        home().eraseAll()
+        assertSame(Start.NoPhone, home().open())
+        assertEquals(0, Phone.keys.size)
     }
 
     @Test

@@ -3,9 +3,12 @@ package countersign.example
 import android.net.Network
 import countersign.android.bare
 import java.lang.reflect.Proxy
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlinx.coroutines.channels.Channel
+import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.flowOf
 import kotlinx.coroutines.flow.receiveAsFlow
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
@@ -48,8 +51,8 @@ class ConnectionTest {
         if (failing) throw AuthenticatorException.TryAgain("what to do")
     }
 
-    private fun connected(test: suspend () -> Unit) = runBlocking {
-        val staying = launch { stayConnected(phone, shown, networks.receiveAsFlow(), told::trySend, pause = 1.milliseconds) }
+    private fun connected(shown: Flow<Boolean> = this.shown, pause: Duration = 1.milliseconds, test: suspend () -> Unit) = runBlocking {
+        val staying = launch { stayConnected(phone, shown, networks.receiveAsFlow(), told::trySend, pause) }
         test()
         staying.cancel()
     }
@@ -91,6 +94,12 @@ class ConnectionTest {
         waiting = emptyList()
         while (calls.receive() == "pending: 1") Unit
         assertEquals("disconnect", calls.receive())
+    }
+
+    @Test
+    fun `what was connected before any screen was shown stays so`() = connected(flowOf(false, true), pause = Duration.ZERO) {
+        networks.send(Network(1))
+        assertEquals("connect", calls.receive())
     }
 
     @Test
