@@ -1,9 +1,11 @@
 // The Android library (AAR): the engine for three kinds of processors, its Kotlin bindings, and the classes of this folder.
 // Needs Gradle 8.13, the Android SDK and NDK, Rust with the three targets, and cargo-ndk (README.md).
 
+// Kotlin 2.3 is the newest that R8 of 8.13.2 reads; 2.4 wants R8 9.1.29. pom.xml, by which the sources are checked, names the same. coroutines 1.11.0 was
+// made with 2.2, so it fits both ways. An app that uses the AAR needs a Kotlin compiler from 2.2 on: one reads what the next makes, not more.
 plugins {
     id("com.android.library") version "8.13.2"
-    id("org.jetbrains.kotlin.android") version "2.3.0"
+    id("org.jetbrains.kotlin.android") version "2.3.21"
 }
 
 group = "countersign"
@@ -29,6 +31,8 @@ android {
         kotlin.srcDir(bindings)
         jniLibs.srcDir(libraries)
     }
+    // They need Android's own classes and a library for this machine: ./run compiles and runs them.
+    sourceSets.getByName("test") { kotlin.setSrcDirs(emptyList<String>()) }
     compileOptions {
         sourceCompatibility = JavaVersion.VERSION_17
         targetCompatibility = JavaVersion.VERSION_17

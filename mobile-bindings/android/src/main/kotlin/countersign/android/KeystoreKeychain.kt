@@ -21,7 +21,10 @@ private val storing = Any()
  * person each time. Every secret gets a fresh key; the older one goes only when the new file is on disk, so a call that fails or is killed
  * loses nothing.
  *
- * Secrets that are handed in are wiped here.
+ * Secrets that are handed in are wiped here. Making the object touches neither disk nor key store; its functions do, and are called by the engine on
+ * threads of its own.
+ *
+ * `unlocking` is for the key that is made by the next [protect]: the key of a phone that is set up stays as it is until `restoreUnlockKey`.
  */
 class KeystoreKeychain internal constructor(
     private val files: WholeFiles,
@@ -29,43 +32,50 @@ class KeystoreKeychain internal constructor(
     private val prompt: Prompt,
 ) : Keychain {
     constructor(context: Context, prompt: Prompt, unlocking: Unlocking = Unlocking.BIOMETRIC) :
-        this(WholeFiles(File(context.noBackupFilesDir, "countersign-keys")), KeystoreKeys(unlocking), prompt)
+        this(WholeFiles({ File(context.noBackupFilesDir, "countersign-keys") }), KeystoreKeys(unlocking), prompt)
 
     override fun load(name: String): ByteArray? = telling(Kind.ORDINARY) {
-        open(Kind.ORDINARY, name) { it }
+        // Else the key that the file names could be replaced before it is used.
+        synchronized(storing) { open(Kind.ORDINARY, name) { it } }
     }
 
     override fun store(name: String, secret: ByteArray) = telling(Kind.ORDINARY) {
-        synchronized(storing) { seal(Kind.ORDINARY, name, secret) { it } }
+        wiping(secret) { synchronized(storing) { seal(Kind.ORDINARY, name, secret) { it } } }
     }
 
     override suspend fun protect(name: String, secret: ByteArray, reason: String) = telling(Kind.PROTECTED) {
-        asking.withLock { seal(Kind.PROTECTED, name, secret) { ask(it, reason) } }
+        wiping(secret) { asking.withLock { seal(Kind.PROTECTED, name, secret) { ask(it, reason) } } }
     }
 
     override suspend fun unlock(name: String, reason: String): ByteArray = telling(Kind.PROTECTED) {
-        asking.withLock { open(Kind.PROTECTED, name) { ask(it, reason) } }
-            ?: throw KeychainException.Unavailable("the key of the seeds is not on this phone: restore it from a backup")
+        asking.withLock { open(Kind.PROTECTED, name) { ask(it, reason) } } ?: throw KeychainException.Missing()
     }
 
     /**
-     * Destroys every secret, for good: without a backup the seeds can't be opened any more. For beginning anew, with [FileStorage.erase]; close
-     * the `Authenticator` first.
+     * Destroys every secret, for good: without a backup the seeds can't be opened any more. For beginning anew, before [FileStorage.erase]; close
+     * the `Authenticator` first. Waits for the disk.
      */
     fun erase() = telling(Kind.ORDINARY) {
-        files.erase()
-        keys.aliases().filter { it.startsWith(ALIASES) }.forEach(keys::delete)
+        synchronized(storing) {
+            files.erase()
+            keys.aliases().filter { it.startsWith(ALIASES) }.forEach(keys::delete)
+        }
     }
 
     private suspend fun ask(cipher: Cipher, reason: String): Cipher = try {
-        prompt.authorise(cipher, reason)
+        prompt.authorise(cipher, reason, keys.unlocking)
+    } catch (e: PromptException) {
+        throw e
     } catch (e: CancellationException) {
         currentCoroutineContext().ensureActive()
         // Not we were cancelled: the screen that asked is gone.
         throw PromptException.Cancelled()
+    } catch (e: Exception) {
+        // Not the key store's fault, and its text may hold anything.
+        throw PromptException.Unavailable("the question could not be shown (${e.javaClass.simpleName}): try again")
     }
 
-    private inline fun seal(kind: Kind, name: String, secret: ByteArray, authorise: (Cipher) -> Cipher) = try {
+    private inline fun seal(kind: Kind, name: String, secret: ByteArray, authorise: (Cipher) -> Cipher) {
         val file = kind.file(name)
         val id = Wrapped.newKeyId()
         val alias = kind.alias(name, id)
@@ -80,8 +90,6 @@ class KeystoreKeychain internal constructor(
         }
         files.replace(file, wrapped.toBytes())
         tidy { it.startsWith(kind.alias(name, "")) && it != alias }
-    } finally {
-        secret.fill(0)
     }
 
     private inline fun open(kind: Kind, name: String, authorise: (Cipher) -> Cipher): ByteArray? {
@@ -89,6 +97,12 @@ class KeystoreKeychain internal constructor(
         val cipher = authorise(keys.decrypting(kind.alias(name, wrapped.keyId), wrapped.nonce))
         cipher.updateAAD(kind.context(name))
         return cipher.doFinal(wrapped.ciphertext)
+    }
+
+    private inline fun <T> wiping(secret: ByteArray, work: () -> T): T = try {
+        work()
+    } finally {
+        secret.fill(0)
     }
 
     /** Keys without a file open nothing. One that stays does no harm, and goes the next time. */

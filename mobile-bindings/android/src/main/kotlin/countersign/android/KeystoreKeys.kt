@@ -23,15 +23,17 @@ internal class KeyGone : Exception("the key is gone")
 internal class NobodyToRecognise : Exception("nobody to recognise")
 
 /** AES keys that never leave the system's key store. [sdk] is the version of Android. */
-internal class KeystoreKeys(private val unlocking: Unlocking, private val sdk: Int = Build.VERSION.SDK_INT) {
-    private val store = KeyStore.getInstance(KEYSTORE).apply { load(null) }
+internal class KeystoreKeys(val unlocking: Unlocking, private val sdk: Int = Build.VERSION.SDK_INT) {
+    // At the first use, where a failure is told.
+    private val store by lazy { KeyStore.getInstance(KEYSTORE).apply { load(null) } }
 
     /** Makes a key; if [protectedByPerson], each use of it needs the person. In a secure element of its own (StrongBox) where there is one. */
     fun make(alias: String, protectedByPerson: Boolean) = try {
         try {
             generate(spec(alias, protectedByPerson, strongBox = true))
         } catch (_: ProviderException) {
-            // There is none, or it is full. The ordinary key store is in hardware, too.
+            // There is none, or it is full. The ordinary key store is in hardware, too. When a key in StrongBox fails later there is no other to turn
+            // to: that is told as any trouble of the key store.
             generate(spec(alias, protectedByPerson, strongBox = false))
         }
     } catch (e: InvalidAlgorithmParameterException) {

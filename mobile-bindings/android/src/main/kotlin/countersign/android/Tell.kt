@@ -30,7 +30,7 @@ internal fun tell(e: Exception, kind: Kind): KeychainException {
 
 private fun gone(kind: Kind) = when (kind) {
     Kind.PROTECTED -> KeychainException.Invalidated()
-    Kind.ORDINARY -> unavailable("the system has lost the key of this phone's own files: restore the phone from a backup")
+    Kind.ORDINARY -> unavailable("the system has lost the key of this phone's own files: erase what is left of the phone and restore it from a backup")
 }
 
 private fun unavailable(detail: String) = KeychainException.Unavailable(detail)

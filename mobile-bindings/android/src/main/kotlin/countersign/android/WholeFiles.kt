@@ -20,40 +20,63 @@ private const val UNFINISHED = ".new-"
 /** One for the process, so that two objects for one folder do not get in each other's way. */
 private val lock = Any()
 
-/** Files of one folder, each only ever replaced as a whole. [folderToDisk] is handed in so that a test can have it fail. */
-internal class WholeFiles(private val folder: File, private val folderToDisk: (File) -> Unit = ::syncFolder) {
+/**
+ * Files of one folder, each only ever replaced as a whole. [where] is asked at the first use: on Android already the question touches the disk.
+ * [folderToDisk] is handed in so that a test can have it fail.
+ */
+internal class WholeFiles(where: () -> File, private val folderToDisk: (File) -> Unit = ::syncFolder) {
+    private val folder by lazy(where)
+
     /** The bytes of a file; null if there is no such file. */
     fun read(name: String): ByteArray? = synchronized(lock) {
         bytesOf(place(name))
     }
 
-    fun isEmpty(): Boolean = synchronized(lock) {
-        // Also null if it is there and can't be looked into.
-        val names = folder.list() ?: if (folder.exists()) throw IOException("cannot read the folder ${folder.name}") else emptyArray()
-        names.none(::isName)
-    }
-
     /** Returns when the new bytes are on disk. If it throws, the old ones are what is found, also after a restart. */
     fun replace(name: String, bytes: ByteArray) = synchronized(lock) {
         val file = place(name)
-        if (!folder.isDirectory && !folder.mkdirs()) throw IOException("cannot make the folder ${folder.name}")
+        makeFolder()
         val old = bytesOf(file)
         put(file, bytes)
         try {
             folderToDisk(folder)
         } catch (e: IOException) {
             // The new name may or may not outlive a crash: only the old one must.
-            if (old == null) file.delete() else put(file, old)
+            putBack(file, old, e)
             throw e
+        }
+    }
+
+    private fun makeFolder() {
+        if (folder.isDirectory) return
+        if (!folder.mkdirs()) throw IOException("cannot make the folder ${folder.name}")
+        try {
+            folder.parentFile?.let(folderToDisk)
+        } catch (e: IOException) {
+            // The next attempt has to see to it again.
+            folder.delete()
+            throw e
+        }
+    }
+
+    /** What else goes wrong does not hide [why]. */
+    private fun putBack(file: File, old: ByteArray?, why: IOException) {
+        try {
+            if (old != null) put(file, old) else if (!file.delete()) throw IOException("cannot delete ${file.name}")
+            folderToDisk(folder)
+        } catch (e: IOException) {
+            why.addSuppressed(e)
         }
     }
 
     /** Removes all of them. */
     fun erase() = synchronized(lock) {
-        for (file in folder.listFiles().orEmpty()) {
+        // Also null if it is there and can't be looked into.
+        val files = folder.listFiles() ?: if (folder.exists()) throw IOException("cannot read the folder ${folder.name}") else return
+        for (file in files) {
             if (!file.delete()) throw IOException("cannot delete ${file.name}")
         }
-        if (folder.isDirectory) folderToDisk(folder)
+        folderToDisk(folder)
     }
 
     /** Null only if there is no such file: one that can't be looked at would begin anew, and be written over. */

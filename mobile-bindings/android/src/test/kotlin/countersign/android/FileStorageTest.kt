@@ -2,6 +2,7 @@ package countersign.android
 
 import android.content.ContextWrapper
 import java.io.File
+import java.io.IOException
 import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.concurrent.thread
@@ -23,21 +24,19 @@ class FileStorageTest {
 
     private val folder get() = File(above, "countersign")
 
-    private fun storage(sync: (File) -> Unit = ::syncWithNio) = FileStorage(WholeFiles(folder, sync))
+    private fun storage(sync: (File) -> Unit = ::syncWithNio) = FileStorage(WholeFiles({ folder }, sync))
 
     @Test
     fun `what was saved last is there, also for the next process`() {
         assertNull(storage().load("seeds"))
-        assertTrue(storage().isEmpty())
         storage().save("seeds", byteArrayOf(1, 2))
         storage().save("phone-copy", byteArrayOf())
         storage().save("seeds", byteArrayOf(3))
         assertArrayEquals(byteArrayOf(3), storage().load("seeds"))
         assertArrayEquals(byteArrayOf(), storage().load("phone-copy"))
-        assertFalse(storage().isEmpty())
         assertEquals(setOf("seeds", "phone-copy"), folder.list().orEmpty().toSet())
         storage().erase()
-        assertTrue(storage().isEmpty())
+        assertEquals(emptyList<String>(), folder.list().orEmpty().toList())
         assertNull(storage().load("seeds"))
     }
 
@@ -59,6 +58,53 @@ class FileStorageTest {
         assertThrows<StorageException.Failed> { storage(::full).save("seeds", byteArrayOf(2)) }
         assertArrayEquals(byteArrayOf(1), storage().load("seeds"))
         assertEquals(listOf("seeds"), folder.list().orEmpty().toList())
+    }
+
+    @Test
+    fun `when the old bytes can't be put back either, the first failure is told`() {
+        storage().save("seeds", byteArrayOf(1))
+        val files = WholeFiles({ folder }) {
+            File(folder, ".new-seeds/x").mkdirs()
+            throw IOException("first")
+        }
+        val failure = assertThrows<IOException> { files.replace("seeds", byteArrayOf(2)) }
+        assertEquals("first", failure.message)
+        assertEquals(1, failure.suppressed.size)
+    }
+
+    @Test
+    fun `old bytes that were put back are brought to disk, too`() {
+        storage().save("seeds", byteArrayOf(1))
+        val found = mutableListOf<List<Byte>>()
+        val files = WholeFiles({ folder }) {
+            found += File(folder, "seeds").readBytes().toList()
+            if (found.size == 1) throw IOException("once")
+        }
+        assertThrows<IOException> { files.replace("seeds", byteArrayOf(2)) }
+        assertEquals(listOf(listOf<Byte>(2), listOf<Byte>(1)), found)
+    }
+
+    @Test
+    fun `a new folder is on disk before anything in it`() {
+        val synced = mutableListOf<File>()
+        var trouble = true
+        val files = WholeFiles({ folder }) {
+            synced += it
+            if (trouble) throw IOException("no")
+        }
+        assertThrows<IOException> { files.replace("seeds", byteArrayOf(1)) }
+        assertFalse(folder.exists())
+        trouble = false
+        files.replace("seeds", byteArrayOf(1))
+        files.replace("seeds", byteArrayOf(2))
+        assertEquals(listOf(above, above, folder, folder), synced)
+    }
+
+    @Test
+    fun `what can't be looked into does not count as erased`() {
+        storage().erase()
+        folder.writeText("no folder")
+        assertThrows<StorageException.Failed> { storage().erase() }
     }
 
     @Test
@@ -111,12 +157,15 @@ class FileStorageTest {
     }
 
     @Test
-    fun `it lives where no backup looks`() {
+    fun `it lives where no backup looks, and looks there only when it is used`() {
+        var asked = 0
         val context = object : ContextWrapper(null) {
-            override fun getNoBackupFilesDir() = above
+            override fun getNoBackupFilesDir() = above.also { asked += 1 }
         }
         folder.mkdirs()
         File(folder, "seeds").writeBytes(byteArrayOf(7))
-        assertArrayEquals(byteArrayOf(7), FileStorage(context).load("seeds"))
+        val storage = FileStorage(context)
+        assertEquals(0, asked)
+        assertArrayEquals(byteArrayOf(7), storage.load("seeds"))
     }
 }

@@ -4,8 +4,10 @@ import android.security.keystore.UserNotAuthenticatedException
 import java.io.File
 import java.security.ProviderException
 import java.security.UnrecoverableKeyException
+import kotlin.concurrent.thread
 import kotlin.coroutines.cancellation.CancellationException
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitCancellation
@@ -35,8 +37,8 @@ class KeystoreKeychainTest {
     @BeforeEach
     fun phone() = Phone.install()
 
-    private fun keychain(sync: (File) -> Unit = ::syncWithNio) =
-        KeystoreKeychain(WholeFiles(folder, sync), KeystoreKeys(Unlocking.BIOMETRIC, sdk = 35), person)
+    private fun keychain(sync: (File) -> Unit = ::syncWithNio, unlocking: Unlocking = Unlocking.BIOMETRIC) =
+        KeystoreKeychain(WholeFiles({ folder }, sync), KeystoreKeys(unlocking, sdk = 35), person)
 
     private fun secret(first: Int = 1) = ByteArray(32) { (first + it).toByte() }
 
@@ -61,6 +63,16 @@ class KeystoreKeychainTest {
         assertArrayEquals(secret(), unlock())
         assertArrayEquals(secret(), unlock())
         assertEquals(listOf("why", "because", "because"), person.reasons)
+    }
+
+    @Test
+    fun `the question is of the kind that the key wants`() = runBlocking {
+        for (unlocking in Unlocking.entries) {
+            person.ways.clear()
+            keychain(unlocking = unlocking).protect("unlock-root", secret(), "why")
+            keychain(unlocking = unlocking).unlock("unlock-root", "because")
+            assertEquals(listOf(unlocking, unlocking), person.ways)
+        }
     }
 
     @Test
@@ -149,7 +161,27 @@ class KeystoreKeychainTest {
 
     @Test
     fun `nothing was ever protected`() {
-        assertTrue("backup" in assertThrows<KeychainException.Unavailable> { unlock() }.detail)
+        assertThrows<KeychainException.Missing> { unlock() }
+        assertEquals(emptyList<String>(), person.reasons)
+    }
+
+    @Test
+    fun `a question that could not be shown is not the key store's trouble`() {
+        protect()
+        person.answer = { throw SecurityException("secret text") }
+        val told = assertThrows<KeychainException.Unavailable> { unlock() }.detail
+        assertTrue("SecurityException" in told && "secret" !in told && "key store" !in told, told)
+    }
+
+    @Test
+    fun `whoever reads while a secret is replaced gets one or the other`() {
+        keychain().store("device-root", secret())
+        val writer = thread { repeat(200) { keychain().store("device-root", secret(it % 2)) } }
+        try {
+            repeat(200) { assertTrue(keychain().load("device-root")!![0] in 0..1) }
+        } finally {
+            writer.join()
+        }
     }
 
     @Test
@@ -237,6 +269,20 @@ class KeystoreKeychainTest {
         assertTrue(waiting.isCancelled && takenAway.isCompleted)
         person.answer = person::recognised
         assertArrayEquals(secret(), keychain().unlock("unlock-root", "because"))
+    }
+
+    @Test
+    fun `cancelled while another question is shown, what was handed in is wiped, too`() = runBlocking {
+        protect()
+        person.answer = { awaitCancellation() }
+        val shown = launch(start = CoroutineStart.UNDISPATCHED) { keychain().unlock("unlock-root", "because") }
+        val secret = secret(3)
+        val waiting = launch(start = CoroutineStart.UNDISPATCHED) { keychain().protect("unlock-root", secret, "why") }
+        assertArrayEquals(secret(3), secret)
+        waiting.cancelAndJoin()
+        assertArrayEquals(ByteArray(32), secret)
+        shown.cancelAndJoin()
+        assertEquals(listOf("why", "because"), person.reasons)
     }
 
     @Test
