@@ -314,8 +314,8 @@ fn a_lost_unlock_key_leaves_the_request_and_says_how_it_comes_back() {
     terminal.press(&["a"]);
     terminal.wait_for("number in the job's log:");
     terminal.type_line(&number);
-    let page = terminal.wait_for("unlock.age is missing");
-    assert!(page.contains("countersign-phone") && page.contains("restore-key BACKUP") && page.contains("Known to this phone"), "{page}");
+    let page = terminal.wait_for("unlock.age, the key that opens the seeds, is missing");
+    assert!(page.contains("countersign-phone") && page.contains("restore-key FILE") && page.contains("Known to this phone"), "{page}");
     terminal.press(&["q"]);
     terminal.wait_for("leave although a request waits? [yes/no]");
     terminal.type_line("yes");
@@ -344,7 +344,7 @@ fn in_lines_a_lost_unlock_key_waits_for_the_person() {
     let number = job.match_number();
     phone.wait_for("number shown in the job's log");
     phone.say(&number);
-    phone.wait_for("countersign-phone restore-key BACKUP");
+    phone.wait_for("countersign-phone restore-key FILE");
     phone.wait_for("press Enter to try again (or: deny [reason])");
     fs::rename(&elsewhere, &key).unwrap();
     phone.say("");
@@ -356,5 +356,5 @@ fn in_lines_a_lost_unlock_key_waits_for_the_person() {
     phone.say(setting.phone.passphrase());
     assert_eq!(job.end().code(), 0);
     let ended = phone.end();
-    assert_eq!((ended.code(), ended.stderr.matches("unlock.age is missing").count()), (0, 1), "{ended:?}");
+    assert_eq!((ended.code(), ended.stderr.matches("unlock.age, the key").count()), (0, 1), "{ended:?}");
 }

@@ -148,7 +148,7 @@ pub(crate) enum Command {
         /// Leave the key that opens seeds out
         #[arg(long)]
         without_unlock_key: bool,
-        /// Back up what is left although the list of seeds or of pairings was damaged
+        /// Back up what is there although the list of seeds or of pairings was damaged, and go on with that: no command warns of it any more
         #[arg(long)]
         anyway: bool,
     },

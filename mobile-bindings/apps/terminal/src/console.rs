@@ -6,12 +6,15 @@
 use std::{
     collections::VecDeque,
     io::IsTerminal as _,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use countersign_mobile::{Attention, Event, Gone, Observer, ObserverError};
+use countersign_mobile::{Event, Observer, ObserverError};
 use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -60,6 +63,10 @@ struct State {
     line: Option<Result<Zeroizing<String>, NoAnswer>>,
     events: VecDeque<Event>,
     stopped: bool,
+    /// A question is on the terminal.
+    asking: bool,
+    /// A hidden question went away under the fingers of whoever was typing: until Enter nothing is shown, and what comes answers nothing.
+    stray: Option<Hidden>,
     /// The request that is being asked about.
     watched: Option<String>,
     /// That request is gone.
@@ -100,11 +107,6 @@ impl Console {
         Ok(())
     }
 
-    /// Whether there was a Ctrl-C or SIGTERM.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.lock().stopped
-    }
-
     /// Blocks until Ctrl-C or SIGTERM.
     pub(crate) fn wait_stopped(&self) {
         let state = self.lock();
@@ -130,16 +132,33 @@ impl Console {
         self.lock().no_answer.take()
     }
 
+    /// Waits until whoever was typing for a hidden question that went away is done with it.
+    pub(crate) fn end_stray(&self) {
+        let mut state = self.lock();
+        while state.stray.is_some() && !state.stopped {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if let Some(hidden) = state.stray.take() {
+            // Before it could be shown.
+            let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
+            drop(hidden);
+        }
+    }
+
     /// Asks for a line. `secret`: the terminal shows nothing of it.
     ///
     /// # Errors
     /// Every variant of [`NoAnswer`].
     pub(crate) fn ask(self: &Arc<Self>, text: &str, secret: bool) -> Result<Zeroizing<String>, NoAnswer> {
-        if self.terminal {
-            // What was typed before the question was on screen does not answer it.
-            let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
-        }
-        self.answer(text, secret)
+        self.ask_while(text, secret, &Wanted::default())
+    }
+
+    /// Asks as long as somebody wants the answer.
+    ///
+    /// # Errors
+    /// Every variant of [`NoAnswer`].
+    pub(crate) fn ask_while(self: &Arc<Self>, text: &str, secret: bool, wanted: &Wanted) -> Result<Zeroizing<String>, NoAnswer> {
+        self.answer(text, secret, true, wanted)
     }
 
     /// Asks for another line of what may have been pasted at once.
@@ -147,51 +166,80 @@ impl Console {
     /// # Errors
     /// Every variant of [`NoAnswer`].
     pub(crate) fn ask_more(self: &Arc<Self>, text: &str) -> Result<Zeroizing<String>, NoAnswer> {
-        self.answer(text, false)
+        self.answer(text, false, false, &Wanted::default())
     }
 
-    fn answer(self: &Arc<Self>, text: &str, secret: bool) -> Result<Zeroizing<String>, NoAnswer> {
-        loop {
-            match self.answer_once(text, secret) {
+    /// `afresh`: what was typed before the question was on screen does not answer it.
+    fn answer(self: &Arc<Self>, text: &str, secret: bool, afresh: bool, wanted: &Wanted) -> Result<Zeroizing<String>, NoAnswer> {
+        self.begin(wanted)?;
+        let answer = loop {
+            if afresh && self.terminal {
+                let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
+            }
+            match self.answer_once(text, secret, wanted) {
                 // A slip of the hand; a script can't mend it.
                 Err(why @ NoAnswer::NotText) if self.terminal => output::note(&why.to_string()),
-                answer => return answer,
+                answer => break answer,
             }
+        };
+        let mut state = self.lock();
+        state.asking = false;
+        state.no_answer = answer.as_ref().err().copied().or(state.no_answer);
+        self.changed.notify_all();
+        answer
+    }
+
+    /// The terminal is this question's, as soon as nobody types for another any more.
+    fn begin(&self, wanted: &Wanted) -> Result<(), NoAnswer> {
+        let mut state = self.lock();
+        if state.stray.is_some() {
+            output::note("press Enter first: what you type goes nowhere until then");
+        }
+        loop {
+            if let Some(why) = state.end_of(wanted) {
+                state.no_answer = Some(why);
+                return Err(why);
+            }
+            if state.stray.is_none() {
+                state.asking = true;
+                return Ok(());
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn answer_once(self: &Arc<Self>, text: &str, secret: bool) -> Result<Zeroizing<String>, NoAnswer> {
+    fn answer_once(self: &Arc<Self>, text: &str, secret: bool, wanted: &Wanted) -> Result<Zeroizing<String>, NoAnswer> {
         // Before the question is there: from then on nothing that is typed may be shown or lost.
-        let hidden = (secret && self.terminal).then(Hidden::begin).flatten();
+        let mut hidden = (secret && self.terminal).then(Hidden::begin).flatten();
+        let is_hidden = hidden.is_some();
         output::question(text);
-        let answer = self.line();
-        if hidden.is_some() || answer.is_err() || !self.terminal {
+        let answer = self.line(wanted, &mut hidden);
+        if is_hidden || answer.is_err() || !self.terminal {
             // The cursor is still on the line of the question.
             output::note("");
         }
-        drop(hidden);
-        if let Err(why) = answer {
-            self.lock().no_answer = Some(why);
-            if self.terminal {
-                // What was half typed must not answer the next question.
-                let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
-            }
+        if is_hidden && hidden.is_none() {
+            output::note("what was asked for is gone, and what you type goes nowhere: press Enter");
+        } else if answer.is_err() && self.terminal {
+            // What was half typed must not answer the next question.
+            let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
         }
         answer
     }
 
-    fn line(self: &Arc<Self>) -> Result<Zeroizing<String>, NoAnswer> {
+    /// `hidden`: taken if the question went away and somebody may be typing.
+    fn line(self: &Arc<Self>, wanted: &Wanted, hidden: &mut Option<Hidden>) -> Result<Zeroizing<String>, NoAnswer> {
         let mut state = self.lock();
         if self.terminal {
             // Typed for a question that was dropped.
             state.line = None;
         }
         loop {
-            if state.stopped {
-                return Err(NoAnswer::Stopped);
-            }
-            if state.dropped {
-                return Err(NoAnswer::Dropped);
+            if let Some(why) = state.end_of(wanted) {
+                if why == NoAnswer::Dropped && state.reading {
+                    state.stray = hidden.take();
+                }
+                return Err(why);
             }
             if let Some(line) = state.line.take() {
                 return line;
@@ -203,7 +251,10 @@ impl Console {
                     let line = read_line();
                     let mut state = console.lock();
                     state.reading = false;
-                    state.line = Some(line);
+                    // Whoever typed it on typed it for a question that is gone.
+                    if state.stray.take().is_none() {
+                        state.line = Some(line);
+                    }
                     console.changed.notify_all();
                 });
             }
@@ -235,17 +286,50 @@ impl Console {
     }
 }
 
+impl State {
+    /// Why a question is to end without an answer.
+    fn end_of(&self, wanted: &Wanted) -> Option<NoAnswer> {
+        match (self.stopped, self.dropped || wanted.0.load(Ordering::Relaxed)) {
+            (true, _) => Some(NoAnswer::Stopped),
+            (false, true) => Some(NoAnswer::Dropped),
+            (false, false) => None,
+        }
+    }
+}
+
+/// Whether somebody wants the answer to a question, as whoever asks it sees it.
+#[derive(Default)]
+pub(crate) struct Wanted(Arc<AtomicBool>);
+
+/// Whoever wants the answer. Dropped, the question is taken away: it is off the terminal when this is gone, and none begins any more.
+pub(crate) struct Wanting {
+    console: Arc<Console>,
+    over: Arc<AtomicBool>,
+}
+
+impl Wanting {
+    pub(crate) fn new(console: &Arc<Console>) -> (Self, Wanted) {
+        let over = Arc::<AtomicBool>::default();
+        (Self { console: console.clone(), over: over.clone() }, Wanted(over))
+    }
+}
+
+impl Drop for Wanting {
+    fn drop(&mut self) {
+        let state = self.console.lock();
+        self.over.store(true, Ordering::Relaxed);
+        self.console.changed.notify_all();
+        drop(self.console.changed.wait_while(state, |state| state.asking));
+    }
+}
+
 /// The engine tells the console.
 pub(crate) struct Events(pub(crate) Arc<Console>);
 
 impl Observer for Events {
     fn on_event(&self, event: Event) -> Result<(), ObserverError> {
-        // Said when the phone was opened, whatever the command.
-        if matches!(event, Event::AttentionNeeded { attention: Attention::Lost { .. } }) {
-            return Ok(());
-        }
         let mut state = self.0.lock();
-        if let Event::RequestGone { id, why: Gone::Withdrawn } = &event
+        if let Event::RequestGone { id, .. } = &event
             && state.watched.as_ref() == Some(id)
         {
             state.dropped = true;
