@@ -3,6 +3,8 @@
 //! A question that is no longer worth an answer is dropped: because the request was withdrawn, or because the program is to end. Each question reads
 //! exactly one line of standard input and not a byte more, so that scripts can answer.
 
+mod tty;
+
 use std::{
     collections::VecDeque,
     io::IsTerminal as _,
@@ -15,14 +17,11 @@ use std::{
 
 use anyhow::Context as _;
 use countersign_mobile::{Event, Observer, ObserverError};
-use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::output;
-
-/// Longest line that is read.
-const MAX_LINE: usize = 16 * 1024;
+use tty::{Hidden, read_line};
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -140,7 +139,7 @@ impl Console {
         }
         if let Some(hidden) = state.stray.take() {
             // Before it could be shown.
-            let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
+            tty::forget_typed();
             drop(hidden);
         }
     }
@@ -174,7 +173,7 @@ impl Console {
         self.begin(wanted)?;
         let answer = loop {
             if afresh && self.terminal {
-                let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
+                tty::forget_typed();
             }
             match self.answer_once(text, secret, wanted) {
                 // A slip of the hand; a script can't mend it.
@@ -222,7 +221,7 @@ impl Console {
             output::note("what was asked for is gone, and what you type goes nowhere: press Enter");
         } else if answer.is_err() && self.terminal {
             // What was half typed must not answer the next question.
-            let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
+            tty::forget_typed();
         }
         answer
     }
@@ -337,48 +336,5 @@ impl Observer for Events {
         state.events.push_back(event);
         self.0.changed.notify_all();
         Ok(())
-    }
-}
-
-/// Byte by byte: what follows the line belongs to the next question, and no buffer keeps a copy of a passphrase.
-fn read_line() -> Result<Zeroizing<String>, NoAnswer> {
-    let stdin = std::io::stdin();
-    let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
-    loop {
-        let mut byte = [0_u8; 1];
-        match rustix::io::read(&stdin, &mut byte) {
-            Ok(0) if line.is_empty() => return Err(NoAnswer::End),
-            Ok(0) => break,
-            Ok(_) if byte == *b"\n" => break,
-            Ok(_) if line.len() < MAX_LINE => line.extend_from_slice(&byte),
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return Err(NoAnswer::End),
-        }
-        byte.zeroize();
-    }
-    if line.ends_with(b"\r") {
-        line.pop();
-    }
-    std::str::from_utf8(&line).map(|line| Zeroizing::new(line.to_owned())).map_err(|_| NoAnswer::NotText)
-}
-
-/// The terminal shows nothing of what is typed, until this is dropped.
-struct Hidden(Termios);
-
-impl Hidden {
-    fn begin() -> Option<Self> {
-        let before = tcgetattr(std::io::stdin()).ok()?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(std::io::stdin(), OptionalActions::Flush, &silent).ok()?;
-        Some(Self(before))
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        // There is no better state to bring the terminal to.
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
     }
 }

@@ -5,6 +5,8 @@ mod keychain;
 mod keys;
 mod model;
 mod rows;
+#[cfg(test)]
+mod samples;
 
 use std::{
     io::IsTerminal as _,

@@ -25,9 +25,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, title: &str, rows: &[Row], chosen: usi
     // One row that leads nowhere is nothing to choose.
     let choice = rows.len() > 1 || rows.iter().any(Row::leads_on);
     let mut lines: Vec<Line<'_>> = Vec::new();
-    let mut end = 0;
+    let (mut start, mut end) = (0, 0);
     for (number, row) in rows.iter().enumerate() {
         let is_chosen = choice && number == chosen;
+        if is_chosen {
+            start = lines.len();
+        }
         let style = if is_chosen { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
         for (part, text) in wrapped(&row.text, width).into_iter().enumerate() {
             let mark = match (choice, is_chosen && part == 0) {
@@ -42,7 +45,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, title: &str, rows: &[Row], chosen: usi
         }
     }
     let hidden = lines.len().saturating_sub(usize::from(inner.height));
-    let scrolled = end.saturating_sub(usize::from(inner.height)).min(hidden);
+    // The first line of the chosen one in any case.
+    let scrolled = end.saturating_sub(usize::from(inner.height)).min(start).min(hidden);
     let offset = u16::try_from(scrolled).unwrap_or(u16::MAX);
     frame.render_widget(Paragraph::new(lines).scroll((offset, 0)).block(block), area);
     if scrolled < hidden {

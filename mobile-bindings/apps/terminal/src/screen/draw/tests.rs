@@ -1,3 +1,5 @@
+mod lists;
+
 use countersign_mobile::{Connection, PendingRequest};
 use ratatui::{Terminal, backend::TestBackend};
 

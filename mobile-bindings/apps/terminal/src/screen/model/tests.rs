@@ -1,3 +1,5 @@
+mod things;
+
 use super::*;
 use crate::show::tests::request;
 
