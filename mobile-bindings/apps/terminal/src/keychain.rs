@@ -26,11 +26,6 @@ pub(crate) fn is_there(dir: &StateDir) -> Result<bool, String> {
     Ok(dir.read(UNLOCK)?.is_some())
 }
 
-/// Whether the device key is there too, which is written last.
-pub(crate) fn is_complete(dir: &StateDir) -> Result<bool, String> {
-    Ok(dir.read(DEVICE)?.is_some())
-}
-
 /// Asks for the passphrase each time; or once, if the person is about to be asked several times in a row.
 pub(crate) struct PassphraseKeychain(Arc<Inner>);
 

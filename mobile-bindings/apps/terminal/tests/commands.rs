@@ -46,8 +46,20 @@ fn keys_without_their_state_are_not_replaced() {
     for name in phone.blobs().into_keys() {
         fs::remove_file(phone.file(&name)).unwrap();
     }
-    phone.run(&["init"], "correct horse\n").fails("has keys already");
+    phone.run(&["init"], "correct horse\n").fails("keys are there, but nothing else: bring its files back");
+    fs::remove_file(phone.file("device.key")).unwrap();
+    phone.run(&["init"], "correct horse\n").fails("has a key that opens seeds already, and nothing else");
     assert_eq!(fs::read(phone.file("unlock.age")).unwrap(), unlock);
+}
+
+#[test]
+fn a_set_up_that_was_cut_short_is_repeated() {
+    let phone = Phone::set_up();
+    fs::write(phone.file("state-complete"), [0]).unwrap();
+    fs::remove_file(phone.file("device.key")).unwrap();
+    phone.run(&["seeds"], "").fails("set one up first");
+    phone.run(&["init"], "another horse\n").ok();
+    phone.run(&["enroll"], &format!("{URI}\nanother horse\n")).ok();
 }
 
 #[test]
@@ -191,7 +203,7 @@ fn a_state_that_does_not_fit_is_left_alone() {
     phone.run(&["seeds"], "").fails("device key is damaged");
     fs::remove_file(phone.file("device.key")).unwrap();
     phone.run(&["seeds"], "").fails("device key is missing");
-    phone.run(&["init"], "correct horse\n").fails("has keys already");
+    phone.run(&["init"], "correct horse\n").fails("device key is missing");
     fs::write(phone.file("device.key"), key).unwrap();
     assert!(phone.run(&["seeds"], "").ok().contains("ACME:release"));
     // The unlock key of another phone, and none.
@@ -234,7 +246,7 @@ fn another_one_takes_its_place_by_a_backup() {
     new.run(&["restore", path], &format!("{BACKUP}\nnewer horses\n")).ok();
     assert_eq!(new.run(&["identity"], "").ok(), old.run(&["identity"], "").ok());
     new.run(&["enroll"], &format!("{URI}\nnewer horses\n")).ok();
-    new.run(&["restore", path], &format!("{BACKUP}\n")).fails("has keys already");
+    new.run(&["restore", path], &format!("{BACKUP}\n")).fails("is set up already");
     // Without the key that opens seeds, and that key from elsewhere.
     let (without, third) = (old.home.path().join("without.age"), Phone::new());
     old.run(&["backup", without.to_str().unwrap(), "--without-unlock-key"], &format!("{BACKUP}\n")).ok();
