@@ -2,11 +2,13 @@
 
 use ratatui::{Frame, layout::Rect, text::Line, widgets::Paragraph};
 
-use super::{ROOMY, bold};
+use super::bold;
 use crate::screen::model::{Model, Page, Question};
 
 /// Columns that are kept for what is typed.
 const ROOM_TO_TYPE: usize = 14;
+/// Rows of a window that has room for two rows of keys.
+const TWO_ROWS: u16 = 12;
 
 pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     let Some(question) = &model.question else {
@@ -54,23 +56,22 @@ fn words(model: &Model, question: &Question) -> String {
     }
 }
 
-/// The keys, in one row; in two if there is not enough room in one, but in the window.
+/// The keys, in one row; in two if there is not enough room in one, but in the window. Those that are missed least come last, and go first.
 pub(super) fn help(model: &Model, area: Rect) -> Vec<String> {
-    const LISTS: &[&str] = &["s: seeds", "p: pairings", "h: history"];
-    const ENDS: &[&str] = &["r: reconnect", "q: quit"];
+    const CHOOSE: &str = "Up/Down: choose";
+    const LISTS: &[&str] = &["s: seeds", "p: pairings", "h: history", "q: quit", "r: reconnect", CHOOSE];
+    const ENDS: &[&str] = &["Esc: back", "Enter: open", "q: quit", CHOOSE];
     let keys: &[&[&str]] = match (&model.page, &model.question) {
         (_, None) if model.stray => &[&["Enter: go on"]],
         (_, Some(_)) => &[&["Enter: go on", "Esc: back"]],
-        (Page::Requests, None) => &[&["Up/Down: choose", "Enter: open"], LISTS, ENDS],
+        (Page::Requests, None) => &[&["Enter: open"], LISTS],
         (Page::Request(_), None) => &[&["a: approve", "d: deny", "b: block", "Esc: back", "q: quit", "r: reconnect"]],
-        (Page::History, None) => &[&["Up/Down: scroll", "Esc: back"], LISTS, ENDS],
-        (Page::Seeds | Page::Pairings, None) => &[&["Up/Down: choose", "Enter: open", "Esc: back"], LISTS, ENDS],
-        (Page::Seed(_), None) => {
-            &[&["Up/Down: choose", "a: allow", "d: deny", "x: remove the seed", "Enter: open", "Esc: back", "q: quit"]]
-        }
-        (Page::Pairing(_), None) => &[&["Up/Down: choose", "a: allow", "d: deny", "x: revoke", "Enter: open", "Esc: back", "q: quit"]],
+        (Page::History, None) => &[&["Esc: back"], LISTS],
+        (Page::Seeds | Page::Pairings, None) => &[&["Enter: open", "Esc: back"], LISTS],
+        (Page::Seed(_), None) => &[&["a: allow", "d: deny", "x: remove"], ENDS],
+        (Page::Pairing(_), None) => &[&["a: allow", "d: deny", "x: revoke"], ENDS],
     };
-    let most = if area.height >= ROOMY { 2 } else { 1 };
+    let most = if area.height >= TWO_ROWS { 2 } else { 1 };
     let mut rows = Vec::new();
     let mut row = String::from(" ");
     for key in keys.iter().copied().flatten() {

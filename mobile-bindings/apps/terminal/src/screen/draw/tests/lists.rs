@@ -26,7 +26,7 @@ home  wss://relay.example connected  clock 2023-11-14 22:13Z
 │  DENIED       acme/site                                                      │
 │                                                                              │";
     assert!(page.starts_with(expected), "{page}");
-    assert!(page.ends_with("\n Up/Down: choose   a: allow   d: deny   x: remove the seed   Enter: open"), "{page}");
+    assert!(page.ends_with("\n a: allow   d: deny   x: remove   Esc: back   Enter: open   q: quit\n Up/Down: choose"), "{page}");
 }
 
 #[test]
