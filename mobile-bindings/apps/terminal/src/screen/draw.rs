@@ -5,7 +5,7 @@ mod list;
 mod request;
 mod wrap;
 
-use countersign_mobile::LinkState;
+use countersign_mobile::{LinkState, LostPart};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -24,9 +24,9 @@ const ROOMY: u16 = 20;
 /// Draws everything; `local` is this machine's time, Unix seconds. Tells the model what fits.
 pub(crate) fn draw(frame: &mut Frame<'_>, model: &mut Model, local: u64) {
     let area = frame.area();
-    let (notices, waiting, help) = (notices(model, area), waiting(model, area), ask::help(model, area));
+    let (notices, standing, help) = (notices(model, area), standing(model, area), ask::help(model, area));
     let rows = |lines: &[String]| Constraint::Length(u16::try_from(lines.len()).unwrap_or(0));
-    let heights = [Constraint::Length(1), Constraint::Min(1), rows(&waiting), rows(&notices), Constraint::Length(1), rows(&help)];
+    let heights = [Constraint::Length(1), Constraint::Min(1), rows(&standing), rows(&notices), Constraint::Length(1), rows(&help)];
     let [top, page, waits, told, question, keys] = Layout::vertical(heights).areas(area);
     frame.render_widget(Paragraph::new(Line::from(vec![bold(&format!("{}  ", model.news.name)), status(model, local).into()])), top);
     match model.open() {
@@ -36,7 +36,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, model: &mut Model, local: u64) {
     if let Some(Question::Sure(deed)) = &model.question {
         model.fits = notices.starts_with(&wrapped(&deed.means(), usize::from(area.width)));
     }
-    frame.render_widget(lines(waiting).style(Style::new().add_modifier(Modifier::BOLD)), waits);
+    frame.render_widget(lines(standing).style(Style::new().add_modifier(Modifier::BOLD)), waits);
     frame.render_widget(lines(notices), told);
     ask::draw(frame, model, question);
     frame.render_widget(lines(help).style(Style::new().add_modifier(Modifier::REVERSED)), keys);
@@ -62,21 +62,30 @@ fn title(page: &Page) -> String {
     .to_owned()
 }
 
+/// What stays until something is done about it: that lists were lost, on the first page; that requests wait, on all others.
+fn standing(model: &Model, area: Rect) -> Vec<String> {
+    let lost = model.news.lost.iter().filter(|_| model.page == Page::Requests).filter_map(|what| match what {
+        LostPart::Seeds => Some("SEEDS WERE LOST: s says what to do"),
+        LostPart::Pairings => Some("PAIRINGS WERE LOST: p says what to do"),
+        LostPart::Requests | LostPart::History => None,
+    });
+    lost.map(str::to_owned).chain(waiting(model, area)).collect()
+}
+
 /// That requests wait which are not on the page.
-fn waiting(model: &Model, area: Rect) -> Vec<String> {
+fn waiting(model: &Model, area: Rect) -> Option<String> {
     let is_request = model.open().is_some();
-    let text = match (model.out_of_sight(), is_request, model.question.is_some()) {
-        (0, ..) => return Vec::new(),
+    Some(match (model.out_of_sight(), is_request, model.question.is_some()) {
+        (0, ..) => return None,
         // Of a request as much as possible is to be seen.
-        (_, true, _) if area.height < ROOMY => return Vec::new(),
+        (_, true, _) if area.height < ROOMY => return None,
         (1, true, _) => "ANOTHER REQUEST WAITS".to_owned(),
         (more, true, _) => format!("{more} OTHER REQUESTS WAIT"),
         (1, false, true) => "A REQUEST WAITS".to_owned(),
         (more, false, true) => format!("{more} REQUESTS WAIT"),
         (1, false, false) => "A REQUEST WAITS: w shows it".to_owned(),
         (more, false, false) => format!("{more} REQUESTS WAIT: w shows them"),
-    };
-    vec![text]
+    })
 }
 
 /// The newest notices, and no more than leave room for the page; but the last one whole, if a third of it will do: what to do is at its end.

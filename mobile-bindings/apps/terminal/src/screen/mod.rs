@@ -19,7 +19,7 @@ use std::{
 };
 
 use anyhow::bail;
-use countersign_mobile::{Authenticator, AuthenticatorError, Event, Observer, ObserverError, SeedImport};
+use countersign_mobile::{Authenticator, AuthenticatorError, Event, LostPart, Observer, ObserverError, SeedImport};
 use ratatui::crossterm::{
     event::{self, DisableBracketedPaste, EnableBracketedPaste, KeyEventKind},
     execute,
@@ -86,7 +86,10 @@ pub(crate) fn run(state: Option<PathBuf>) -> anyhow::Result<()> {
         let warning = format!("warning: {}", show::lost(what));
         // There for who looks after the end, too.
         output::note(&warning);
-        model.notice(warning);
+        // The pages of the others say it as long as it lasts.
+        if !matches!(what, LostPart::Seeds | LostPart::Pairings) {
+            model.notice(warning);
+        }
     }
     wait(phone.connect())?;
     let (keys, signals) = (sender.clone(), sender.clone());

@@ -53,9 +53,11 @@ fn lists_say_the_most_important_of_each() {
 
 #[test]
 fn what_was_lost_is_said_where_it_is_missed() {
-    let mut model = pressed(vec![], &[Key::Char('s')]);
+    let mut model = pressed(vec![], &[]);
     model.news.lost = vec![LostPart::Seeds];
     model.news.seeds.clear();
+    assert!(shown(&mut model, 40, 10).contains("SEEDS WERE LOST: s says what to do"));
+    model.key(Key::Char('s'));
     let page = shown(&mut model, 80, 16);
     assert!(page.contains("warning: the list of seeds was damaged or missing") && page.contains("no seed; "), "{page}");
     model.key(Key::Char('p'));
