@@ -251,3 +251,18 @@ impl Screen {
         std::thread::spawn(move || sender.send(Message::Done(deed(&phone).map(|()| done))));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_page_is_drawn_with_the_clocks_minute() {
+        let now = Duration::from_millis(59_250);
+        let mut model = Model::new(News::default());
+        assert_eq!(until_something_changes(now, &model), Duration::from_millis(750));
+        assert_eq!(until_something_changes(Duration::from_secs(60), &model), Duration::from_secs(60));
+        model.update(samples::news(vec![show::tests::request("1", 1)]));
+        assert_eq!(until_something_changes(Duration::from_millis(60_250), &model), Duration::from_millis(750));
+    }
+}

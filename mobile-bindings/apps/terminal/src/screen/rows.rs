@@ -3,7 +3,10 @@
 use countersign_mobile::{LostPart, Pairing, PendingRequest, RequestKind, Seed};
 
 use super::model::{News, Page, Right, Thing};
-use crate::{show, time_text::utc};
+use crate::{
+    show,
+    time_text::{utc, utc_minute},
+};
 
 /// Columns that the names of a list are filled up to, so that what follows stands in a column.
 const NAME: usize = 20;
@@ -37,7 +40,7 @@ pub(crate) fn rows(page: &Page, news: &News) -> Vec<Row> {
         Page::History => or(news.history.iter().rev().map(history).collect(), "nothing has happened yet"),
         Page::Seeds => {
             let mut rows = lost(news, LostPart::Seeds);
-            rows.extend(or(news.seeds.iter().map(seed).collect(), "no seed; countersign-phone enroll makes one"));
+            rows.extend(or(news.seeds.iter().map(|it| seed(it, news)).collect(), "no seed; countersign-phone enroll makes one"));
             rows
         }
         Page::Pairings => {
@@ -78,19 +81,28 @@ fn history(it: &countersign_mobile::HistoryEntry) -> Row {
     Row::text(format!("{}  {outcome:12}  {}  {}  {}  {}", utc(it.at), it.pairing, it.label, it.codes, it.reason))
 }
 
-fn last_used(it: &Seed) -> String {
-    it.last_used.map_or_else(|| "never".into(), utc)
+fn last_used(it: &Seed, in_words: fn(u64) -> String) -> String {
+    it.last_used.map_or_else(|| "never".into(), in_words)
 }
 
-fn seed(it: &Seed) -> Row {
-    let text = format!("{:NAME$}  sealed {}  used {}", it.label, utc(it.created), last_used(it));
+/// Whether a pairing may use a seed; nothing if that was not decided.
+fn may_use(pairing: &Pairing, seed: &Seed) -> Option<bool> {
+    // Labels are unique on a phone.
+    pairing.seeds.iter().find(|right| right.label == seed.label).map(|right| right.allowed)
+}
+
+fn seed(it: &Seed, news: &News) -> Row {
+    let users = news.pairings.iter().filter(|pairing| may_use(pairing, it) == Some(true)).map(|pairing| pairing.name.as_str());
+    let users = users.collect::<Vec<_>>().join(", ");
+    let users = if users.is_empty() { "nobody" } else { &users };
+    let text = format!("{:NAME$}  sealed {}  used {}  by {users}", it.label, utc_minute(it.created), last_used(it, utc_minute));
     Row { text, opens: Some(Page::Seed(it.id.clone())), right: None }
 }
 
 fn pairing(it: &Pairing) -> Row {
     let (may, all) = (it.seeds.iter().filter(|right| right.allowed).count(), it.seeds.len());
     let denied = if all > may { format!(", {} denied", all - may) } else { String::new() };
-    let text = format!("{:NAME$}  since {}  {may} allowed{denied}  {}", it.name, utc(it.created), it.relay);
+    let text = format!("{:NAME$}  since {}  {may} allowed{denied}  {}", it.name, utc_minute(it.created), it.relay);
     Row { text, opens: Some(Page::Pairing(it.id.clone())), right: None }
 }
 
@@ -102,7 +114,7 @@ fn one_seed(it: &Seed, news: &News) -> Vec<Row> {
     let mut rows = vec![
         field("seed", &it.label),
         field("sealed", &utc(it.created)),
-        field("last used", &last_used(it)),
+        field("last used", &last_used(it, utc)),
         field("id", &it.id),
         Row::text("Which pairings may use it:"),
     ];
@@ -126,9 +138,7 @@ fn one_pairing(it: &Pairing, news: &News) -> Vec<Row> {
 }
 
 fn right(pairing: &Pairing, seed: &Seed, name: &str, opens: Page) -> Row {
-    // The engine's labels are unique on a phone.
-    let decided = pairing.seeds.iter().find(|right| right.label == seed.label).map(|right| right.allowed);
-    let state = match decided {
+    let state = match may_use(pairing, seed) {
         Some(true) => "allowed",
         Some(false) => "DENIED",
         None => "not decided",
