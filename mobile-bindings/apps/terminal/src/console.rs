@@ -4,14 +4,12 @@
 //! exactly one line of standard input and not a byte more, so that scripts can answer.
 
 mod tty;
+mod wanted;
 
 use std::{
     collections::VecDeque,
     io::IsTerminal as _,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -22,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::output;
 use tty::{Hidden, read_line};
+pub(crate) use wanted::{Wanted, Wanting};
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -288,37 +287,11 @@ impl Console {
 impl State {
     /// Why a question is to end without an answer.
     fn end_of(&self, wanted: &Wanted) -> Option<NoAnswer> {
-        match (self.stopped, self.dropped || wanted.0.load(Ordering::Relaxed)) {
+        match (self.stopped, self.dropped || wanted.is_over()) {
             (true, _) => Some(NoAnswer::Stopped),
             (false, true) => Some(NoAnswer::Dropped),
             (false, false) => None,
         }
-    }
-}
-
-/// Whether somebody wants the answer to a question, as whoever asks it sees it.
-#[derive(Default)]
-pub(crate) struct Wanted(Arc<AtomicBool>);
-
-/// Whoever wants the answer. Dropped, the question is taken away: it is off the terminal when this is gone, and none begins any more.
-pub(crate) struct Wanting {
-    console: Arc<Console>,
-    over: Arc<AtomicBool>,
-}
-
-impl Wanting {
-    pub(crate) fn new(console: &Arc<Console>) -> (Self, Wanted) {
-        let over = Arc::<AtomicBool>::default();
-        (Self { console: console.clone(), over: over.clone() }, Wanted(over))
-    }
-}
-
-impl Drop for Wanting {
-    fn drop(&mut self) {
-        let state = self.console.lock();
-        self.over.store(true, Ordering::Relaxed);
-        self.console.changed.notify_all();
-        drop(self.console.changed.wait_while(state, |state| state.asking));
     }
 }
 

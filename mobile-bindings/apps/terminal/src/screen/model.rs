@@ -1,8 +1,10 @@
 //! What is on screen, and what a key does. Pure: keys and news in, actions out.
 
+mod action;
 mod answers;
 mod deeds;
 mod pages;
+mod question;
 
 use std::collections::VecDeque;
 
@@ -10,8 +12,10 @@ use countersign_mobile::{Connection, HistoryEntry, LostPart, Pairing, PendingReq
 use zeroize::Zeroizing;
 
 use super::keys::Key;
+pub(crate) use action::{Action, Secret};
 use answers::Answers;
 pub(crate) use deeds::{Deed, Right, Thing};
+pub(crate) use question::Question;
 
 /// Longest line that can be typed, bytes. The buffer never grows, so that nothing is left behind when it is wiped.
 const MAX_INPUT: usize = 2048;
@@ -30,40 +34,6 @@ pub(crate) struct News {
     pub(crate) lost: Vec<LostPart>,
 }
 
-/// What is to be done.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    Quit,
-    Reconnect,
-    Approve {
-        id: String,
-        number: String,
-        codes: Option<u8>,
-        grant: bool,
-        seed: Option<Secret>,
-    },
-    Deny {
-        id: String,
-        reason: String,
-    },
-    Block {
-        id: String,
-    },
-    Do(Deed),
-    /// The passphrase that was asked for; nothing: not now.
-    Passphrase(Option<Secret>),
-}
-
-/// What was typed and is wiped.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(pub(crate) Zeroizing<String>);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
 /// Which page is open. One request, seed or pairing is named by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Page {
@@ -74,34 +44,6 @@ pub(crate) enum Page {
     Seed(String),
     Pairings,
     Pairing(String),
-}
-
-/// What is being asked at the bottom.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Question {
-    Grant,
-    Number,
-    Codes,
-    Seed,
-    Reason,
-    Block,
-    Passphrase,
-    /// Whether to leave while requests wait.
-    Quit,
-    /// Whether this is to be done.
-    Sure(Deed),
-}
-
-impl Question {
-    /// Whether it ends with the request that is open. The engine says when nobody needs the passphrase any more.
-    fn is_of_a_request(&self) -> bool {
-        !matches!(self, Self::Passphrase | Self::Quit | Self::Sure(_))
-    }
-
-    /// Whether what is typed stays hidden.
-    pub(crate) fn is_secret(&self) -> bool {
-        matches!(self, Self::Seed | Self::Passphrase)
-    }
 }
 
 /// The screen.
