@@ -2,7 +2,8 @@
 
 use std::{future::Future, path::PathBuf, sync::Arc};
 
-use countersign_mobile::{Authenticator, AuthenticatorError};
+use anyhow::{Error, bail};
+use countersign_mobile::{Authenticator, AuthenticatorError, Found, find_phone};
 
 use crate::{
     console::{Console, Events},
@@ -23,19 +24,8 @@ impl App {
     /// Sets a new authenticator up.
     pub(crate) fn create(state: Option<PathBuf>, name: String) -> anyhow::Result<Self> {
         let dir = Arc::new(StateDir::create(&state_path(state)?)?);
-        // New keys in place of old ones would make every sealed seed worthless.
-        let is_lost = || Ok::<_, String>(keychain::is_there(&dir)? && !(dir.has_state()? && keychain::is_complete(&dir)?));
-        if is_lost().map_err(|problem| anyhow::anyhow!(problem))? {
-            anyhow::bail!(
-                "{} has keys already; bring its other files ('state-...', 'device.key') back, or choose another folder with --state DIR",
-                dir.path().display()
-            );
-        }
-        if dir.has_state().map_err(anyhow::Error::msg)? && keychain::is_complete(&dir).map_err(anyhow::Error::msg)? {
-            let path = dir.path().display();
-            anyhow::bail!("a phone is set up already in {path}; use it (countersign-phone run), or choose another folder with --state DIR");
-        }
         let (console, keychain, events) = around(&dir, false)?;
+        check_free(&dir, &keychain)?;
         let made = wait(Authenticator::create(name, dir.clone(), keychain.clone(), events));
         Ok(Self { authenticator: made.map_err(|error| in_words(error, &dir, &keychain))?, console, dir, keychain })
     }
@@ -43,10 +33,8 @@ impl App {
     /// Sets one up in the place of the one that made a backup.
     pub(crate) fn restore(state: Option<PathBuf>, backup: Vec<u8>) -> anyhow::Result<Self> {
         let dir = Arc::new(StateDir::create(&state_path(state)?)?);
-        if keychain::is_there(&dir).map_err(|problem| anyhow::anyhow!(problem))? {
-            anyhow::bail!("{} has keys already; choose another folder with --state DIR", dir.path().display());
-        }
         let (console, keychain, events) = around(&dir, false)?;
+        check_free(&dir, &keychain)?;
         let passphrase = console.ask("passphrase of the backup", true)?;
         let restored = wait(Authenticator::restore(backup, passphrase.to_string(), dir.clone(), keychain.clone(), events));
         Ok(Self { authenticator: restored.map_err(|error| in_words(error, &dir, &keychain))?, console, dir, keychain })
@@ -62,6 +50,22 @@ impl App {
             output::note(&format!("warning: {}", show::lost(what)));
         }
         Ok(Self { authenticator, console, dir, keychain })
+    }
+}
+
+/// New keys in place of old ones would make every sealed seed worthless.
+fn check_free(dir: &Arc<StateDir>, keychain: &Arc<PassphraseKeychain>) -> anyhow::Result<()> {
+    let path = dir.path().display();
+    match wait(find_phone(dir.clone(), keychain.clone()))? {
+        Found::Phone => {
+            bail!("a phone is set up already in {path}; use it (countersign-phone run), or choose another folder with --state DIR")
+        }
+        Found::Remains { problem } => bail!("{problem} (the state folder is {path}; --state DIR chooses another)"),
+        // The engine knows nothing of that file. A set-up that was cut short has left a blob as well.
+        Found::NoPhone if keychain::is_there(dir).map_err(Error::msg)? && !dir.has_state().map_err(Error::msg)? => bail!(
+            "{path} has a key that opens seeds already, and nothing else of a phone; bring its other files ('state-...', 'device.key') back, or choose another folder with --state DIR"
+        ),
+        Found::NoPhone => Ok(()),
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) enum Command {
     },
     /// Wait for requests and ask about each one
     ///
-    /// On a terminal it fills the screen: requests, what is known and what is only claimed of each, history, connections; by keyboard alone. Elsewhere, with
+    /// On a terminal it fills the screen: requests, what is known and what is only claimed of each, seeds, pairings and their rights, history, connections; by keyboard alone. Elsewhere, with
     /// --plain and with --once it writes lines and asks, in this order and only where it applies: whether the pairing may use the seed from now on (yes or no), the number that the job's log
     /// shows, how many codes, the otpauth URI, the passphrase. Every question but the passphrase can be answered with: deny [REASON]. What is in the way (a full disk, a
     /// missing key) is told, and an empty line tries again.
@@ -148,7 +148,7 @@ pub(crate) enum Command {
         /// Leave the key that opens seeds out
         #[arg(long)]
         without_unlock_key: bool,
-        /// Back up what is left although the list of seeds or of pairings was damaged
+        /// Back up what is there although the list of seeds or of pairings was damaged, and go on with that: no command warns of it any more
         #[arg(long)]
         anyway: bool,
     },

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use countersign_mobile::{LostPart, MAX_BACKUP, MIN_PASSPHRASE};
+use countersign_mobile::{Authenticator, AuthenticatorError, LostPart, MAX_BACKUP, MIN_PASSPHRASE};
 use rustix::fs::{Access, access};
 
 use crate::{
@@ -16,13 +16,15 @@ use crate::{
     output,
 };
 
+/// No relay has this address (RFC 2606).
+const NO_RELAY: &str = "wss://relay.invalid";
+
 pub(crate) fn back_up(app: &App, file: &Path, with_unlock_key: bool, anyway: bool) -> anyhow::Result<()> {
     check_place(file)?;
-    let lost = app.authenticator.lost()?;
-    let missing = missing(&lost);
+    let missing = missing(&app.authenticator.lost()?);
     if let (Some(missing), false) = (&missing, anyway) {
         bail!(
-            "nothing was backed up. It would lack {missing}. Bring back what was lost, as said above; or back up what is left with --anyway"
+            "nothing was backed up. It might lack {missing}. Bring back what was lost, as said above; then, or to go on without it, back up what is there with --anyway"
         );
     }
     let passphrase = app.console.ask(&format!("passphrase for the backup, {MIN_PASSPHRASE} characters at least"), true)?;
@@ -42,9 +44,21 @@ pub(crate) fn back_up(app: &App, file: &Path, with_unlock_key: bool, anyway: boo
     let key = if with_unlock_key { "and the key that opens seeds" } else { "but not the key that opens seeds" };
     output::note(&format!("{} holds {seeds}, {pairings} {key}", file.display()));
     if let Some(missing) = missing {
-        output::note(&format!("NOT in it: {missing}; keep older backups until that is mended"));
+        output::note(&format!("NOT in it, as far as nobody has brought them back: {missing}; keep older backups that have them"));
+        // The backup is written, whatever becomes of this.
+        match wait(accept(&app.authenticator)) {
+            Ok(()) => output::note("from now on this phone is what it has now, and no command warns of that loss any more"),
+            Err(error) => output::note(&format!("warning: commands go on warning of that loss: {error}")),
+        }
     }
     Ok(())
+}
+
+/// What is there is what this phone is from now on.
+async fn accept(phone: &Authenticator) -> Result<(), AuthenticatorError> {
+    // Has the engine write all its files: a damaged one would be found by the next command, and told again. Nothing else comes of it.
+    phone.remove_wake_up(Some(NO_RELAY.into())).await?;
+    phone.accept_loss().await
 }
 
 /// Says what is wrong with the place of a new backup before anything is asked.
@@ -60,7 +74,7 @@ fn check_place(file: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write in {}; name a file elsewhere", folder.display()))
 }
 
-/// What a backup of this phone would lack.
+/// What a backup of this phone would lack, if it was not brought back.
 fn missing(lost: &[LostPart]) -> Option<&'static str> {
     match (lost.contains(&LostPart::Seeds), lost.contains(&LostPart::Pairings)) {
         (false, false) => None,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use countersign_mobile::{ObserverError, PairingUi, WakeUpState, is_pairing_code};
+use countersign_mobile::{ObserverError, PairingUi, is_pairing_code};
 
 use zeroize::Zeroizing;
 
@@ -152,11 +152,7 @@ fn pairings(app: &App) -> anyhow::Result<()> {
     Ok(output::list(pairings.iter().map(|pairing| {
         let rights = pairing.seeds.iter().map(|right| format!("{}{}", if right.allowed { '+' } else { '-' }, right.label));
         let rights = rights.collect::<Vec<_>>().join(" ");
-        let wake_ups = match pairing.wake_up {
-            WakeUpState::Off => "off",
-            WakeUpState::NeedsTicket => "after `countersign renew`",
-            WakeUpState::Ready => "on",
-        };
+        let wake_ups = show::wake_up(pairing.wake_up);
         format!("{}\t{}\t{}\t{rights}\twake-ups: {wake_ups}", pairing.id, pairing.name, pairing.relay)
     }))?)
 }

@@ -3,6 +3,9 @@
 //! A question that is no longer worth an answer is dropped: because the request was withdrawn, or because the program is to end. Each question reads
 //! exactly one line of standard input and not a byte more, so that scripts can answer.
 
+mod tty;
+mod wanted;
+
 use std::{
     collections::VecDeque,
     io::IsTerminal as _,
@@ -11,15 +14,13 @@ use std::{
 };
 
 use anyhow::Context as _;
-use countersign_mobile::{Attention, Event, Gone, Observer, ObserverError};
-use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
+use countersign_mobile::{Event, Observer, ObserverError};
 use tokio::signal::unix::{SignalKind, signal};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::output;
-
-/// Longest line that is read.
-const MAX_LINE: usize = 16 * 1024;
+use tty::{Hidden, read_line};
+pub(crate) use wanted::{Wanted, Wanting};
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +61,10 @@ struct State {
     line: Option<Result<Zeroizing<String>, NoAnswer>>,
     events: VecDeque<Event>,
     stopped: bool,
+    /// A question is on the terminal.
+    asking: bool,
+    /// A hidden question went away under the fingers of whoever was typing: until Enter nothing is shown, and what comes answers nothing.
+    stray: Option<Hidden>,
     /// The request that is being asked about.
     watched: Option<String>,
     /// That request is gone.
@@ -100,11 +105,6 @@ impl Console {
         Ok(())
     }
 
-    /// Whether there was a Ctrl-C or SIGTERM.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.lock().stopped
-    }
-
     /// Blocks until Ctrl-C or SIGTERM.
     pub(crate) fn wait_stopped(&self) {
         let state = self.lock();
@@ -130,16 +130,33 @@ impl Console {
         self.lock().no_answer.take()
     }
 
+    /// Waits until whoever was typing for a hidden question that went away is done with it.
+    pub(crate) fn end_stray(&self) {
+        let mut state = self.lock();
+        while state.stray.is_some() && !state.stopped {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if let Some(hidden) = state.stray.take() {
+            // Before it could be shown.
+            tty::forget_typed();
+            drop(hidden);
+        }
+    }
+
     /// Asks for a line. `secret`: the terminal shows nothing of it.
     ///
     /// # Errors
     /// Every variant of [`NoAnswer`].
     pub(crate) fn ask(self: &Arc<Self>, text: &str, secret: bool) -> Result<Zeroizing<String>, NoAnswer> {
-        if self.terminal {
-            // What was typed before the question was on screen does not answer it.
-            let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
-        }
-        self.answer(text, secret)
+        self.ask_while(text, secret, &Wanted::default())
+    }
+
+    /// Asks as long as somebody wants the answer.
+    ///
+    /// # Errors
+    /// Every variant of [`NoAnswer`].
+    pub(crate) fn ask_while(self: &Arc<Self>, text: &str, secret: bool, wanted: &Wanted) -> Result<Zeroizing<String>, NoAnswer> {
+        self.answer(text, secret, true, wanted)
     }
 
     /// Asks for another line of what may have been pasted at once.
@@ -147,51 +164,80 @@ impl Console {
     /// # Errors
     /// Every variant of [`NoAnswer`].
     pub(crate) fn ask_more(self: &Arc<Self>, text: &str) -> Result<Zeroizing<String>, NoAnswer> {
-        self.answer(text, false)
+        self.answer(text, false, false, &Wanted::default())
     }
 
-    fn answer(self: &Arc<Self>, text: &str, secret: bool) -> Result<Zeroizing<String>, NoAnswer> {
-        loop {
-            match self.answer_once(text, secret) {
+    /// `afresh`: what was typed before the question was on screen does not answer it.
+    fn answer(self: &Arc<Self>, text: &str, secret: bool, afresh: bool, wanted: &Wanted) -> Result<Zeroizing<String>, NoAnswer> {
+        self.begin(wanted)?;
+        let answer = loop {
+            if afresh && self.terminal {
+                tty::forget_typed();
+            }
+            match self.answer_once(text, secret, wanted) {
                 // A slip of the hand; a script can't mend it.
                 Err(why @ NoAnswer::NotText) if self.terminal => output::note(&why.to_string()),
-                answer => return answer,
+                answer => break answer,
             }
+        };
+        let mut state = self.lock();
+        state.asking = false;
+        state.no_answer = answer.as_ref().err().copied().or(state.no_answer);
+        self.changed.notify_all();
+        answer
+    }
+
+    /// The terminal is this question's, as soon as nobody types for another any more.
+    fn begin(&self, wanted: &Wanted) -> Result<(), NoAnswer> {
+        let mut state = self.lock();
+        if state.stray.is_some() {
+            output::note("press Enter first: what you type goes nowhere until then");
+        }
+        loop {
+            if let Some(why) = state.end_of(wanted) {
+                state.no_answer = Some(why);
+                return Err(why);
+            }
+            if state.stray.is_none() {
+                state.asking = true;
+                return Ok(());
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn answer_once(self: &Arc<Self>, text: &str, secret: bool) -> Result<Zeroizing<String>, NoAnswer> {
+    fn answer_once(self: &Arc<Self>, text: &str, secret: bool, wanted: &Wanted) -> Result<Zeroizing<String>, NoAnswer> {
         // Before the question is there: from then on nothing that is typed may be shown or lost.
-        let hidden = (secret && self.terminal).then(Hidden::begin).flatten();
+        let mut hidden = (secret && self.terminal).then(Hidden::begin).flatten();
+        let is_hidden = hidden.is_some();
         output::question(text);
-        let answer = self.line();
-        if hidden.is_some() || answer.is_err() || !self.terminal {
+        let answer = self.line(wanted, &mut hidden);
+        if is_hidden || answer.is_err() || !self.terminal {
             // The cursor is still on the line of the question.
             output::note("");
         }
-        drop(hidden);
-        if let Err(why) = answer {
-            self.lock().no_answer = Some(why);
-            if self.terminal {
-                // What was half typed must not answer the next question.
-                let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
-            }
+        if is_hidden && hidden.is_none() {
+            output::note("what was asked for is gone, and what you type goes nowhere: press Enter");
+        } else if answer.is_err() && self.terminal {
+            // What was half typed must not answer the next question.
+            tty::forget_typed();
         }
         answer
     }
 
-    fn line(self: &Arc<Self>) -> Result<Zeroizing<String>, NoAnswer> {
+    /// `hidden`: taken if the question went away and somebody may be typing.
+    fn line(self: &Arc<Self>, wanted: &Wanted, hidden: &mut Option<Hidden>) -> Result<Zeroizing<String>, NoAnswer> {
         let mut state = self.lock();
         if self.terminal {
             // Typed for a question that was dropped.
             state.line = None;
         }
         loop {
-            if state.stopped {
-                return Err(NoAnswer::Stopped);
-            }
-            if state.dropped {
-                return Err(NoAnswer::Dropped);
+            if let Some(why) = state.end_of(wanted) {
+                if why == NoAnswer::Dropped && state.reading {
+                    state.stray = hidden.take();
+                }
+                return Err(why);
             }
             if let Some(line) = state.line.take() {
                 return line;
@@ -203,7 +249,10 @@ impl Console {
                     let line = read_line();
                     let mut state = console.lock();
                     state.reading = false;
-                    state.line = Some(line);
+                    // Whoever typed it on typed it for a question that is gone.
+                    if state.stray.take().is_none() {
+                        state.line = Some(line);
+                    }
                     console.changed.notify_all();
                 });
             }
@@ -235,17 +284,24 @@ impl Console {
     }
 }
 
+impl State {
+    /// Why a question is to end without an answer.
+    fn end_of(&self, wanted: &Wanted) -> Option<NoAnswer> {
+        match (self.stopped, self.dropped || wanted.is_over()) {
+            (true, _) => Some(NoAnswer::Stopped),
+            (false, true) => Some(NoAnswer::Dropped),
+            (false, false) => None,
+        }
+    }
+}
+
 /// The engine tells the console.
 pub(crate) struct Events(pub(crate) Arc<Console>);
 
 impl Observer for Events {
     fn on_event(&self, event: Event) -> Result<(), ObserverError> {
-        // Said when the phone was opened, whatever the command.
-        if matches!(event, Event::AttentionNeeded { attention: Attention::Lost { .. } }) {
-            return Ok(());
-        }
         let mut state = self.0.lock();
-        if let Event::RequestGone { id, why: Gone::Withdrawn } = &event
+        if let Event::RequestGone { id, .. } = &event
             && state.watched.as_ref() == Some(id)
         {
             state.dropped = true;
@@ -253,48 +309,5 @@ impl Observer for Events {
         state.events.push_back(event);
         self.0.changed.notify_all();
         Ok(())
-    }
-}
-
-/// Byte by byte: what follows the line belongs to the next question, and no buffer keeps a copy of a passphrase.
-fn read_line() -> Result<Zeroizing<String>, NoAnswer> {
-    let stdin = std::io::stdin();
-    let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
-    loop {
-        let mut byte = [0_u8; 1];
-        match rustix::io::read(&stdin, &mut byte) {
-            Ok(0) if line.is_empty() => return Err(NoAnswer::End),
-            Ok(0) => break,
-            Ok(_) if byte == *b"\n" => break,
-            Ok(_) if line.len() < MAX_LINE => line.extend_from_slice(&byte),
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return Err(NoAnswer::End),
-        }
-        byte.zeroize();
-    }
-    if line.ends_with(b"\r") {
-        line.pop();
-    }
-    std::str::from_utf8(&line).map(|line| Zeroizing::new(line.to_owned())).map_err(|_| NoAnswer::NotText)
-}
-
-/// The terminal shows nothing of what is typed, until this is dropped.
-struct Hidden(Termios);
-
-impl Hidden {
-    fn begin() -> Option<Self> {
-        let before = tcgetattr(std::io::stdin()).ok()?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(std::io::stdin(), OptionalActions::Flush, &silent).ok()?;
-        Some(Self(before))
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        // There is no better state to bring the terminal to.
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
     }
 }

@@ -9,7 +9,7 @@ use countersign_mobile::{
 use zeroize::Zeroizing;
 
 use crate::{
-    console::{Console, NoAnswer},
+    console::{Console, NoAnswer, Wanted, Wanting},
     output,
     state::StateDir,
 };
@@ -18,15 +18,12 @@ use crate::{
 const LOG_N: u8 = 15;
 pub(crate) const DEVICE: &str = "device.key";
 pub(crate) const UNLOCK: &str = "unlock.age";
+/// What to do without the unlock key; FILE as in the help of that command.
+pub(crate) const BRING_BACK: &str = "bring it back from a backup: countersign-phone restore-key FILE";
 
 /// Whether a folder has an unlock key already: seeds may be sealed to it.
 pub(crate) fn is_there(dir: &StateDir) -> Result<bool, String> {
     Ok(dir.read(UNLOCK)?.is_some())
-}
-
-/// Whether the device key is there too, which is written last.
-pub(crate) fn is_complete(dir: &StateDir) -> Result<bool, String> {
-    Ok(dir.read(DEVICE)?.is_some())
 }
 
 /// Asks for the passphrase each time; or once, if the person is about to be asked several times in a row.
@@ -63,12 +60,12 @@ impl PassphraseKeychain {
 }
 
 impl Inner {
-    fn passphrase(&self, reason: &str) -> Result<Zeroizing<String>, KeychainError> {
+    fn passphrase(&self, reason: &str, wanted: &Wanted) -> Result<Zeroizing<String>, KeychainError> {
         let mut known = self.passphrase.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(passphrase) = &*known {
             return Ok(passphrase.clone());
         }
-        let passphrase = self.console.ask(&format!("{reason}: passphrase"), true).map_err(no_answer)?;
+        let passphrase = self.console.ask_while(&format!("{reason}: passphrase"), true, wanted).map_err(no_answer)?;
         if self.once {
             *known = Some(passphrase.clone());
         }
@@ -108,9 +105,9 @@ impl Inner {
         Ok(Ok(passphrase))
     }
 
-    fn unlock(&self, reason: &str) -> Result<Vec<u8>, KeychainError> {
+    fn unlock(&self, reason: &str, wanted: &Wanted) -> Result<Vec<u8>, KeychainError> {
         let sealed = sealed(&self.dir)?;
-        let passphrase = self.passphrase(reason)?;
+        let passphrase = self.passphrase(reason, wanted)?;
         output::note("opening the key ...");
         decrypt(&sealed, &passphrase)
     }
@@ -127,9 +124,7 @@ pub(crate) fn store_device(dir: &StateDir, secret: &[u8]) -> Result<(), Keychain
 
 /// The unlock root, as it is on disk.
 pub(crate) fn sealed(dir: &StateDir) -> Result<Vec<u8>, KeychainError> {
-    let missing =
-        || unavailable(format!("{UNLOCK} is missing from the state folder; bring it back with: countersign-phone restore-key BACKUP"));
-    dir.read(UNLOCK).map_err(unavailable)?.ok_or_else(missing)
+    dir.read(UNLOCK).map_err(unavailable)?.ok_or(KeychainError::Missing)
 }
 
 fn no_answer(why: NoAnswer) -> KeychainError {
@@ -160,7 +155,9 @@ impl Keychain for PassphraseKeychain {
     }
 
     async fn unlock(&self, _: String, reason: String) -> Result<Vec<u8>, KeychainError> {
-        self.ask(move |inner| inner.unlock(&reason)).await
+        // The engine ends this when the request is gone, and goes on at once: no question may be left behind.
+        let (_wanting, wanted) = Wanting::new(&self.0.console);
+        self.ask(move |inner| inner.unlock(&reason, &wanted)).await
     }
 }
 
@@ -169,7 +166,7 @@ fn encrypt(root: &[u8], passphrase: &str) -> Option<Vec<u8>> {
 }
 
 pub(crate) fn decrypt(sealed: &[u8], passphrase: &str) -> Result<Vec<u8>, KeychainError> {
-    let damaged = || unavailable(format!("{UNLOCK} is damaged; bring it back with: countersign-phone restore-key BACKUP"));
+    let damaged = || unavailable(format!("{UNLOCK} is damaged; {BRING_BACK}"));
     let mut root = open(sealed, passphrase, LOG_N).map_err(|error| match error {
         NotOpened::Wrong => KeychainError::WrongPassphrase,
         _ => damaged(),

@@ -40,7 +40,8 @@ fn main() -> ExitCode {
     match commands::run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::note(&format!("countersign-phone: {error:#}"));
+            let why = error.downcast_ref().map_or_else(|| format!("{error:#}"), show::failure);
+            output::note(&format!("countersign-phone: {why}"));
             ExitCode::FAILURE
         }
     }

@@ -35,7 +35,9 @@ pub(crate) fn run(app: &App, once: bool) -> anyhow::Result<()> {
     wait(app.authenticator.connect())?;
     note("waiting for requests; Ctrl-C ends");
     let result = serve(app, once);
-    wait(app.authenticator.disconnect())?;
+    let disconnected = wait(app.authenticator.disconnect());
+    app.console.end_stray();
+    disconnected?;
     match result {
         Err(error) if error.downcast_ref() == Some(&NoAnswer::Stopped) => Ok(()),
         other => other,
@@ -187,12 +189,10 @@ fn decide(app: &App, request: &PendingRequest) -> anyhow::Result<Asked> {
                 note(text);
                 return Ok(Asked::Answered);
             }
-            AuthenticatorError::Gone(text) => {
-                note(text);
-                return Ok(Asked::Withdrawn);
-            }
+            // An event says why.
+            AuthenticatorError::Gone(_) => return Ok(Asked::Withdrawn),
             _ => {
-                note(&error.to_string());
+                note(&show::failure(&error));
                 ask!(app, request, "press Enter to try again (or: deny [reason])", false);
             }
         }

@@ -1,10 +1,14 @@
 //! Requests and events as lines.
 
 use countersign_mobile::{
-    Attention, Claimed, Connection, Event, Gone, HistoryOutcome, LinkState, LostPart, Pairing, PendingRequest, RequestKind,
+    Attention, AuthenticatorError, Claimed, Connection, Event, Gone, HistoryOutcome, KeychainError, LinkState, LostPart, Pairing,
+    PendingRequest, RequestKind, WakeUpState,
 };
 
-use crate::time_text::utc;
+use crate::{
+    keychain::{BRING_BACK, UNLOCK},
+    time_text::utc,
+};
 
 /// What the person reads before deciding. What CI only claims is marked, line by line.
 pub(crate) fn request(request: &PendingRequest) -> Vec<String> {
@@ -59,13 +63,13 @@ pub(crate) fn event(event: &Event, pairings: &[Pairing]) -> Option<String> {
                 format!("{relay}: {problem}; next attempt in {}.{} s", retry_ms / 1000, retry_ms % 1000 / 100)
             }
         },
-        Event::AttentionNeeded { attention: it } => attention(it),
+        Event::AttentionNeeded { attention: it } => return attention(it),
     })
 }
 
 /// What the person should know, in one line.
-fn attention(attention: &Attention) -> String {
-    match attention {
+fn attention(attention: &Attention) -> Option<String> {
+    Some(match attention {
         Attention::Evicted { relay } => {
             format!(
                 "{relay}: ANOTHER device answers for this phone now: its keys were copied, or two programs share one state; to take its place press r on the full screen, or start this one again"
@@ -81,24 +85,44 @@ fn attention(attention: &Attention) -> String {
             let (apart, which) = (seconds.unsigned_abs(), if *seconds > 0 { "ahead of" } else { "behind" });
             format!("{pairing}: a job was turned away: its clock is {apart} s {which} this one's; set the clock that is wrong")
         }
-        Attention::Lost { what } => lost(*what).into(),
+        // Said when the phone is opened, also of what was lost long ago.
+        Attention::Lost { .. } => return None,
         Attention::SeedUnused { label, since, .. } => {
             format!("{label} was not used since {}: remove it, here and at its service, if nobody needs it", utc(*since))
         }
-    }
+    })
 }
 
 /// What was lost, and what to do.
 pub(crate) fn lost(what: LostPart) -> &'static str {
     match what {
         LostPart::Seeds => {
-            "the list of seeds was damaged or missing and is empty now: bring them back with `countersign-phone import countersign.toml`"
+            "the list of seeds was damaged or missing, and all that was in it is lost: bring the seeds back with `countersign-phone import countersign.toml`; after that, or to go on without them, `countersign-phone backup FILE --anyway` ends this warning"
         }
         LostPart::Pairings => {
-            "the list of pairings was damaged or missing and is empty now: pair again, with `countersign pair` on each laptop"
+            "the list of pairings was damaged or missing, and all that was in it is lost: pair again, with `countersign pair` on each laptop; after that, or to go on without them, `countersign-phone backup FILE --anyway` ends this warning"
         }
         LostPart::Requests => "the requests that were under way were damaged or missing and are lost: start the jobs again",
         LostPart::History => "the history was damaged or missing and begins anew: nothing is to be done",
+    }
+}
+
+/// Why something was not done. The engine's words are for any app; this one can say which file is missing, and which command brings it back.
+pub(crate) fn failure(error: &AuthenticatorError) -> String {
+    match error {
+        AuthenticatorError::SetUp(text) if *text == KeychainError::Missing.to_string() => {
+            format!("{UNLOCK}, the key that opens the seeds, is missing from the state folder; {BRING_BACK}")
+        }
+        error => error.to_string(),
+    }
+}
+
+/// Whether jobs can wake this phone.
+pub(crate) fn wake_up(state: WakeUpState) -> &'static str {
+    match state {
+        WakeUpState::Off => "off",
+        WakeUpState::NeedsTicket => "after `countersign renew`",
+        WakeUpState::Ready => "on",
     }
 }
 

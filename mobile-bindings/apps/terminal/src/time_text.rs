@@ -15,6 +15,12 @@ pub(crate) fn utc(unix: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
+/// The same without its seconds: `2026-01-31 23:59Z`.
+pub(crate) fn utc_minute(unix: u64) -> String {
+    let whole = utc(unix);
+    whole.rsplit_once(':').map_or(whole.clone(), |(minute, _)| format!("{minute}Z"))
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -22,6 +28,7 @@ mod tests {
         assert_eq!(super::utc(0), "1970-01-01 00:00:00Z");
         assert_eq!(super::utc(951_782_400), "2000-02-29 00:00:00Z");
         assert_eq!(super::utc(1_700_000_000), "2023-11-14 22:13:20Z");
+        assert_eq!(super::utc_minute(1_700_000_000), "2023-11-14 22:13Z");
         assert_eq!(super::utc(4_107_542_399), "2100-02-28 23:59:59Z");
         assert_eq!(super::utc(4_107_542_400), "2100-03-01 00:00:00Z");
     }

@@ -6,12 +6,12 @@ mod common;
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Stdio},
 };
 
-use common::{PROGRAM, Phone, URI, mode, run};
+use common::{PROGRAM, Phone, URI, copy_of_the_program, mode, ordinary, run};
 use countersign_core::pairing::AwaitP1;
 use rand_core::OsRng;
 
@@ -35,7 +35,7 @@ fn setting_up_needs_a_passphrase_and_can_be_repeated() {
     phone.run(&["seeds"], "").fails("countersign-phone init");
     phone.run(&["init"], "\n").fails("the passphrase is too short: it protects every seed; choose one of at least 12 characters");
     phone.run(&["init"], "").fails("cancelled");
-    phone.run(&["seeds"], "").fails("set this phone up first");
+    phone.run(&["seeds"], "").fails("set one up first");
     phone.run(&["init"], "correct horse\n").ok();
 }
 
@@ -46,8 +46,20 @@ fn keys_without_their_state_are_not_replaced() {
     for name in phone.blobs().into_keys() {
         fs::remove_file(phone.file(&name)).unwrap();
     }
-    phone.run(&["init"], "correct horse\n").fails("has keys already");
+    phone.run(&["init"], "correct horse\n").fails("keys are there, but nothing else: bring its files back");
+    fs::remove_file(phone.file("device.key")).unwrap();
+    phone.run(&["init"], "correct horse\n").fails("has a key that opens seeds already, and nothing else");
     assert_eq!(fs::read(phone.file("unlock.age")).unwrap(), unlock);
+}
+
+#[test]
+fn a_set_up_that_was_cut_short_is_repeated() {
+    let phone = Phone::set_up();
+    fs::write(phone.file("state-complete"), [0]).unwrap();
+    fs::remove_file(phone.file("device.key")).unwrap();
+    phone.run(&["seeds"], "").fails("set one up first");
+    phone.run(&["init"], "another horse\n").ok();
+    phone.run(&["enroll"], &format!("{URI}\nanother horse\n")).ok();
 }
 
 #[test]
@@ -191,7 +203,7 @@ fn a_state_that_does_not_fit_is_left_alone() {
     phone.run(&["seeds"], "").fails("device key is damaged");
     fs::remove_file(phone.file("device.key")).unwrap();
     phone.run(&["seeds"], "").fails("device key is missing");
-    phone.run(&["init"], "correct horse\n").fails("has keys already");
+    phone.run(&["init"], "correct horse\n").fails("device key is missing");
     fs::write(phone.file("device.key"), key).unwrap();
     assert!(phone.run(&["seeds"], "").ok().contains("ACME:release"));
     // The unlock key of another phone, and none.
@@ -201,7 +213,9 @@ fn a_state_that_does_not_fit_is_left_alone() {
     fs::write(phone.file("unlock.age"), &own[..own.len() - 1]).unwrap();
     phone.run(&["enroll"], &format!("{URI}\ncorrect horse\n")).fails("unlock.age is damaged");
     fs::remove_file(phone.file("unlock.age")).unwrap();
-    phone.run(&["enroll"], &format!("{URI}\ncorrect horse\n")).fails("unlock.age is missing");
+    let lost = phone.run(&["enroll"], &format!("{URI}\ncorrect horse\n"));
+    assert!(lost.err.contains("bring it back from a backup: countersign-phone restore-key FILE"), "{}", lost.err);
+    lost.fails("unlock.age, the key that opens the seeds, is missing");
 }
 
 #[test]
@@ -232,12 +246,12 @@ fn another_one_takes_its_place_by_a_backup() {
     new.run(&["restore", path], &format!("{BACKUP}\nnewer horses\n")).ok();
     assert_eq!(new.run(&["identity"], "").ok(), old.run(&["identity"], "").ok());
     new.run(&["enroll"], &format!("{URI}\nnewer horses\n")).ok();
-    new.run(&["restore", path], &format!("{BACKUP}\n")).fails("has keys already");
+    new.run(&["restore", path], &format!("{BACKUP}\n")).fails("is set up already");
     // Without the key that opens seeds, and that key from elsewhere.
     let (without, third) = (old.home.path().join("without.age"), Phone::new());
     old.run(&["backup", without.to_str().unwrap(), "--without-unlock-key"], &format!("{BACKUP}\n")).ok();
     third.run(&["restore", without.to_str().unwrap()], &format!("{BACKUP}\n")).ok();
-    third.run(&["enroll"], &format!("{URI}\nnewer horses\n")).fails("unlock.age is missing");
+    third.run(&["enroll"], &format!("{URI}\nnewer horses\n")).fails("unlock.age, the key that opens the seeds, is missing");
     third.run(&["restore-key", without.to_str().unwrap()], &format!("{BACKUP}\n")).fails("without the unlock key");
     third.run(&["restore-key", path], &format!("{BACKUP}\nnewer horses\n")).ok();
     third.run(&["enroll"], &format!("{URI}\nnewer horses\n")).ok();
@@ -274,33 +288,12 @@ fn an_interrupt_ends_a_question() {
     drop(stdin);
 }
 
-/// Root may write anywhere, so a test that runs as root becomes nobody, who gets the whole folder.
-fn as_ordinary_user(phone: &Phone, command: &mut Command) {
-    const NOBODY: u32 = 65_534;
-    if rustix::process::geteuid().is_root() {
-        let home = phone.home.path();
-        let files = fs::read_dir(phone.state()).unwrap().map(|entry| entry.unwrap().path());
-        for path in files.chain([home.to_owned(), phone.state()]) {
-            std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
-        }
-        command.uid(NOBODY).gid(NOBODY);
-    }
-}
-
 #[test]
 fn a_read_only_folder_loses_nothing() {
     let phone = Phone::set_up();
     phone.enroll();
-    // The program may be where nobody can't go.
-    let program = phone.home.path().join("countersign-phone");
-    fs::copy(PROGRAM, &program).unwrap();
-    let command = |args: &[&str]| {
-        let mut command = Command::new(&program);
-        command.args(args).env_clear().env("COUNTERSIGN_PHONE_STATE", phone.state());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        as_ordinary_user(&phone, &mut command);
-        command
-    };
+    let program = copy_of_the_program(&phone);
+    let command = |args: &[&str]| ordinary(&phone, &program, args);
     let (state, other) = (phone.blobs(), URI.replace("release", "other").replace("GEZD", "MFRG"));
     let mut enroll = command(&["enroll"]);
     fs::set_permissions(phone.state(), fs::Permissions::from_mode(0o500)).unwrap();

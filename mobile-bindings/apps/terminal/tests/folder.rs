@@ -31,7 +31,7 @@ fn what_others_can_get_at_is_closed_and_told() {
     // Not a phone's: not ours to close.
     let other = tempfile::TempDir::new().unwrap();
     fs::set_permissions(other.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    phone.run(&["--state", other.path().to_str().unwrap(), "seeds"], "").fails("set this phone up first");
+    phone.run(&["--state", other.path().to_str().unwrap(), "seeds"], "").fails("set one up first");
     assert_eq!(mode(other.path()), 0o755);
 }
 

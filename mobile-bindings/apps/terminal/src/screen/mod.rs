@@ -2,7 +2,11 @@
 
 mod draw;
 mod keychain;
+mod keys;
 mod model;
+mod rows;
+#[cfg(test)]
+mod samples;
 
 use std::{
     io::IsTerminal as _,
@@ -15,9 +19,9 @@ use std::{
 };
 
 use anyhow::bail;
-use countersign_mobile::{Authenticator, AuthenticatorError, Event, Observer, ObserverError, SeedImport};
+use countersign_mobile::{Authenticator, AuthenticatorError, Event, LostPart, Observer, ObserverError, SeedImport};
 use ratatui::crossterm::{
-    event::{self, DisableBracketedPaste, EnableBracketedPaste, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
+    event::{self, DisableBracketedPaste, EnableBracketedPaste, KeyEventKind},
     execute,
 };
 use tokio::sync::oneshot;
@@ -26,20 +30,22 @@ use zeroize::Zeroizing;
 use crate::{
     app::wait,
     console::Console,
-    screen::model::{Action, Key, Model, News, Secret},
-    show,
+    output, show,
     state::{StateDir, state_path},
 };
-pub(crate) use keychain::ScreenKeychain;
+use keychain::ScreenKeychain;
+use keys::Key;
+use model::{Action, Deed, Model, News, Secret};
 
-/// How often the time that is left is drawn anew.
-const TICK: Duration = Duration::from_secs(1);
+const MINUTE: u64 = 60;
 
 /// What comes to the screen.
-pub(crate) enum Message {
+enum Message {
     Key(Key),
     Pasted(Zeroizing<String>),
     Resized,
+    /// SIGTERM or the like.
+    Stopped,
     Engine(Box<Event>),
     /// The keychain wants the passphrase.
     Passphrase {
@@ -75,8 +81,23 @@ pub(crate) fn run(state: Option<PathBuf>) -> anyhow::Result<()> {
     if phone.pairings()?.is_empty() {
         bail!(show::no_pairing(&phone.lost()?));
     }
+    let mut model = Model::new(news(&phone)?);
+    for what in phone.lost()? {
+        let warning = format!("warning: {}", show::lost(what));
+        // There for who looks after the end, too.
+        output::note(&warning);
+        // The pages of the others say it as long as it lasts.
+        if !matches!(what, LostPart::Seeds | LostPart::Pairings) {
+            model.notice(warning);
+        }
+    }
     wait(phone.connect())?;
-    let keys = sender.clone();
+    let (keys, signals) = (sender.clone(), sender.clone());
+    std::thread::spawn(move || {
+        console.wait_stopped();
+        // Whoever listened may have ended.
+        let _ = signals.send(Message::Stopped);
+    });
     // Ends with the program: nothing can end a read of the terminal.
     std::thread::spawn(move || {
         while let Ok(event) = event::read()
@@ -86,8 +107,7 @@ pub(crate) fn run(state: Option<PathBuf>) -> anyhow::Result<()> {
     // Restores the terminal when it ends, also by a panic.
     let mut terminal = ratatui::try_init()?;
     let pasting = Pasting::begin();
-    let ended =
-        Screen { phone: phone.clone(), sender, answer: None, model: Model::new(news(&phone)?) }.serve(&mut terminal, &messages, &console);
+    let ended = Screen { phone: phone.clone(), sender, answer: None, model }.serve(&mut terminal, &messages);
     drop(pasting);
     ratatui::restore();
     wait(phone.disconnect())?;
@@ -114,7 +134,7 @@ impl Drop for Pasting {
 /// Whether anybody still listens.
 fn forward(to: &Sender<Message>, event: event::Event) -> bool {
     let message = match event {
-        event::Event::Key(key) if key.kind != KeyEventKind::Release => key_of(&key).map(Message::Key),
+        event::Event::Key(key) if key.kind != KeyEventKind::Release => Key::of(&key).map(Message::Key),
         event::Event::Resize(..) => Some(Message::Resized),
         event::Event::Paste(text) => Some(Message::Pasted(Zeroizing::new(text))),
         _ => None,
@@ -122,24 +142,23 @@ fn forward(to: &Sender<Message>, event: event::Event) -> bool {
     message.is_none_or(|message| to.send(message).is_ok())
 }
 
-fn key_of(key: &KeyEvent) -> Option<Key> {
-    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    Some(match key.code {
-        KeyCode::Char('c') if control => Key::Interrupt,
-        KeyCode::Char(c) if !control => Key::Char(c),
-        KeyCode::Enter => Key::Enter,
-        KeyCode::Esc => Key::Escape,
-        KeyCode::Backspace => Key::Backspace,
-        KeyCode::Up => Key::Up,
-        KeyCode::Down => Key::Down,
-        KeyCode::PageUp => Key::PageUp,
-        KeyCode::PageDown => Key::PageDown,
-        _ => return None,
+fn news(phone: &Authenticator) -> Result<News, AuthenticatorError> {
+    Ok(News {
+        name: phone.identity()?.name,
+        requests: phone.pending()?,
+        history: phone.history()?,
+        connections: phone.connections()?,
+        seeds: phone.seeds()?,
+        pairings: phone.pairings()?,
+        lost: phone.lost()?,
     })
 }
 
-fn news(phone: &Authenticator) -> Result<News, AuthenticatorError> {
-    Ok(News { name: phone.identity()?.name, requests: phone.pending()?, history: phone.history()?, connections: phone.connections()? })
+/// How long the page stays as it is, if nothing happens: while a request waits its seconds are counted, else only the clock goes on, by the minute.
+fn until_something_changes(now: Duration, model: &Model) -> Duration {
+    let step = if model.news.requests.is_empty() { MINUTE } else { 1 };
+    let next = (now.as_secs() / step + 1) * step;
+    Duration::from_secs(next).saturating_sub(now)
 }
 
 struct Screen {
@@ -151,23 +170,22 @@ struct Screen {
 }
 
 impl Screen {
-    fn serve(mut self, terminal: &mut ratatui::DefaultTerminal, messages: &Receiver<Message>, console: &Console) -> anyhow::Result<()> {
+    fn serve(mut self, terminal: &mut ratatui::DefaultTerminal, messages: &Receiver<Message>) -> anyhow::Result<()> {
         loop {
-            if let Some(action) = self.model.update(news(&self.phone)?) {
-                self.act(action);
-            }
+            self.model.update(news(&self.phone)?);
+            // The engine needs it no more: what it was for is gone, and the message that says so comes after that.
             if self.answer.as_ref().is_some_and(oneshot::Sender::is_closed) {
                 self.answer = None;
                 self.model.drop_passphrase();
             }
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-            terminal.draw(|frame| draw::draw(frame, &mut self.model, now))?;
-            let message = match messages.recv_timeout(TICK) {
-                Ok(message) => message,
-                Err(RecvTimeoutError::Timeout) => Message::Resized,
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            terminal.draw(|frame| draw::draw(frame, &mut self.model, now.as_secs()))?;
+            let ends = match messages.recv_timeout(until_something_changes(now, &self.model)) {
+                Ok(message) => self.take(message)?,
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => true,
             };
-            if console.is_stopped() || self.take(message)? {
+            if ends {
                 return Ok(());
             }
         }
@@ -183,6 +201,7 @@ impl Screen {
             },
             Message::Pasted(text) => self.model.paste(&text),
             Message::Resized => {}
+            Message::Stopped => return Ok(true),
             Message::Engine(event) => {
                 if let Some(line) = show::event(&event, &self.phone.pairings()?) {
                     self.model.notice(line);
@@ -190,11 +209,9 @@ impl Screen {
             }
             Message::Passphrase { reason, answer } => {
                 self.answer = Some(answer);
-                if let Some(action) = self.model.ask_passphrase(reason) {
-                    self.act(action);
-                }
+                self.model.ask_passphrase(reason);
             }
-            Message::Done(done) => self.model.done(done.map_or_else(|error| error.to_string(), str::to_owned)),
+            Message::Done(done) => self.model.done(done.map_or_else(|error| show::failure(&error), str::to_owned)),
         }
         Ok(false)
     }
@@ -210,6 +227,7 @@ impl Screen {
             }
             Action::Reconnect => self.begin("connecting anew", |phone| wait(phone.network_changed())),
             Action::Deny { id, reason } => self.begin("denied", move |phone| wait(phone.deny(id, reason))),
+            Action::Do(deed) => self.do_deed(deed),
             Action::Block { id } => self.begin("denied, and the pairing is taken back", move |phone| wait(phone.block(id))),
             Action::Approve { id, number, codes, grant, seed } => self.begin("approved", move |phone| {
                 let seed = seed.map(|Secret(text)| SeedImport::from_text(text.to_string())).transpose()?;
@@ -218,9 +236,33 @@ impl Screen {
         }
     }
 
+    fn do_deed(&self, deed: Deed) {
+        match deed {
+            Deed::Allow(right) => self.begin("allowed", move |phone| wait(phone.allow(right.pairing.id, right.seed.id, true))),
+            Deed::Deny(right) => self.begin("denied from now on", move |phone| wait(phone.allow(right.pairing.id, right.seed.id, false))),
+            Deed::Revoke(pairing) => self.begin("the pairing is revoked", move |phone| wait(phone.revoke(pairing.id))),
+            Deed::Remove(seed) => self.begin("the seed is removed", move |phone| wait(phone.remove_seed(seed.id))),
+        }
+    }
+
     /// Does something that takes its time beside the screen.
     fn begin(&self, done: &'static str, deed: impl FnOnce(&Authenticator) -> Result<(), AuthenticatorError> + Send + 'static) {
         let (phone, sender) = (self.phone.clone(), self.sender.clone());
         std::thread::spawn(move || sender.send(Message::Done(deed(&phone).map(|()| done))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_page_is_drawn_with_the_clocks_minute() {
+        let now = Duration::from_millis(59_250);
+        let mut model = Model::new(News::default());
+        assert_eq!(until_something_changes(now, &model), Duration::from_millis(750));
+        assert_eq!(until_something_changes(Duration::from_secs(60), &model), Duration::from_secs(60));
+        model.update(samples::news(vec![show::tests::request("1", 1)]));
+        assert_eq!(until_something_changes(Duration::from_millis(60_250), &model), Duration::from_millis(750));
     }
 }

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{Read as _, Write as _},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -125,4 +125,33 @@ pub(crate) fn on_a_terminal(phone: &Phone, line: &str, answers: &[(&str, &str)])
     assert!(child.wait().unwrap().success(), "{seen}");
     assert!(!seen.contains("correct horse"), "{seen}");
     seen
+}
+
+/// The program may be where nobody can't go.
+pub(crate) fn copy_of_the_program(phone: &Phone) -> PathBuf {
+    let program = phone.home.path().join("countersign-phone");
+    fs::copy(PROGRAM, &program).unwrap();
+    program
+}
+
+/// A command of the phone for a user who may not write everywhere.
+pub(crate) fn ordinary(phone: &Phone, program: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args).env_clear().env("COUNTERSIGN_PHONE_STATE", phone.state());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    as_ordinary_user(phone, &mut command);
+    command
+}
+
+/// Root may write anywhere, so a test that runs as root becomes nobody, who gets the whole folder.
+fn as_ordinary_user(phone: &Phone, command: &mut Command) {
+    const NOBODY: u32 = 65_534;
+    if rustix::process::geteuid().is_root() {
+        let home = phone.home.path();
+        let files = fs::read_dir(phone.state()).unwrap().map(|entry| entry.unwrap().path());
+        for path in files.chain([home.to_owned(), phone.state()]) {
+            std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        command.uid(NOBODY).gid(NOBODY);
+    }
 }

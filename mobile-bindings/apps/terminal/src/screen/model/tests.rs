@@ -1,3 +1,5 @@
+mod things;
+
 use super::*;
 use crate::show::tests::request;
 
@@ -70,7 +72,7 @@ fn a_request_that_goes_takes_its_question_with_it() {
     model.key(Key::Char('a'));
     model.key(Key::Char('1'));
     model.update(News::default());
-    assert_eq!((&model.page, model.question, model.input.as_str()), (&Page::Requests, None, ""));
+    assert_eq!((&model.page, &model.question, model.input.as_str()), (&Page::Requests, &None, ""));
     // One that comes is not answered by what was typed for another.
     model.update(News { requests: vec![request("2", 1)], ..News::default() });
     assert_eq!(model.question, None);
@@ -88,44 +90,27 @@ fn approving(several: bool) -> Model {
 }
 
 #[test]
-fn a_request_that_goes_is_not_unlocked_for() {
-    for rest in [vec![], vec![request("2", 1)]] {
-        let mut model = approving(!rest.is_empty());
-        assert_eq!(model.ask_passphrase("Approve".into()), None);
-        model.key(Key::Char('x'));
-        let refused = model.update(News { requests: rest.clone(), ..News::default() });
-        assert_eq!(refused, Some(Action::Passphrase(None)));
-        assert_eq!((model.question, model.input.as_str()), (None, ""));
-        assert_eq!(model.update(News { requests: rest, ..News::default() }), None, "once");
-        model.done("unlocking was cancelled".into());
-        assert!(!model.busy);
-    }
-}
-
-#[test]
-fn a_request_that_went_before_the_keychain_asked() {
-    let mut model = approving(false);
-    assert_eq!(model.update(News { requests: vec![request("2", 1)], ..News::default() }), None);
-    assert_eq!(model.ask_passphrase("Approve".into()), Some(Action::Passphrase(None)));
-    assert_eq!(model.question, None);
-}
-
-#[test]
-fn another_request_that_goes_leaves_the_passphrase_alone() {
+fn the_passphrase_question_ends_when_nobody_needs_it() {
     let mut model = approving(true);
     model.ask_passphrase("Approve".into());
-    assert_eq!(model.update(News { requests: vec![request("1", 1)], ..News::default() }), None);
-    assert!(matches!(type_line(&mut model, "correct horse"), Some(Action::Passphrase(Some(_)))));
+    model.key(Key::Char('x'));
+    // Another request that goes leaves it alone, and so does its own: the engine says when it is over.
+    model.update(News { requests: vec![request("1", 1)], ..News::default() });
+    assert_eq!((&model.question, model.input.as_str()), (&Some(Question::Passphrase), "x"));
+    model.drop_passphrase();
+    assert_eq!((&model.question, model.input.as_str()), (&None, ""));
+    model.done("this request is no longer waiting".into());
+    assert!(!model.busy && model.stray);
 }
 
 #[test]
 fn pasted_text_is_no_command_and_answers_nothing() {
     let mut model = model(vec![request("1", 1)]);
     model.paste("quit\nabd");
-    assert_eq!((model.question, model.input.as_str()), (None, ""));
+    assert_eq!((&model.question, model.input.as_str()), (&None, ""));
     model.key(Key::Char('a'));
     model.paste(" 123\r\n456\n");
-    assert_eq!((model.question, model.input.as_str()), (Some(Question::Number), " 123456"));
+    assert_eq!((&model.question, model.input.as_str()), (&Some(Question::Number), " 123456"));
     model.paste(&"7".repeat(2 * MAX_INPUT));
     assert_eq!((model.input.len(), model.input.capacity()), (MAX_INPUT, MAX_INPUT));
 }
@@ -157,14 +142,15 @@ fn what_is_typed_for_a_question_that_went_away_commands_nothing() {
         model.key(Key::Char('x'));
         // Withdrawn, and another one comes and opens by itself.
         model.update(News::default());
-        model.done("unlocking was cancelled".into());
+        model.drop_passphrase();
+        model.done("this request is no longer waiting".into());
         model.update(News { requests: vec![request("2", 1)], ..News::default() });
         assert_eq!(model.page, Page::Request("2".into()));
         for c in TYPED_ON.chars() {
-            assert_eq!((model.key(Key::Char(c)), model.question), (None, None));
+            assert_eq!((model.key(Key::Char(c)), &model.question), (None, &None));
         }
         assert!(model.stray);
-        assert_eq!((model.key(Key::Enter), model.question), (None, None));
+        assert_eq!((model.key(Key::Enter), &model.question), (None, &None));
         model.key(Key::Char('d'));
         assert_eq!(model.question, Some(Question::Reason));
     }
@@ -178,7 +164,7 @@ fn what_is_typed_ahead_commands_nothing() {
     }
     model.done("the number was wrong".into());
     for c in TYPED_ON.chars() {
-        assert_eq!((model.key(Key::Char(c)), model.question), (None, None));
+        assert_eq!((model.key(Key::Char(c)), &model.question), (None, &None));
     }
     model.key(Key::Escape);
     model.key(Key::Char('b'));

@@ -1,95 +1,10 @@
-//! `countersign-phone run` in a real terminal (tmux): what the person sees, and what keys do, with the real relay and the real client. The last
-//! test is without one, where each question is a line.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-#![cfg(unix)]
+//! The full screen: requests.
 
-use std::{
-    fs,
-    process::{Command, Output},
-    time::{Duration, Instant},
-};
+use std::fs;
 
-use countersign_tests::process::{RelayProcess, Setting, URI, program};
+use countersign_tests::process::{RelayProcess, Setting, URI};
 
-/// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A terminal with the phone in it; a tmux server of its own.
-struct Terminal {
-    socket: tempfile::TempDir,
-}
-
-impl Terminal {
-    fn start(setting: &Setting, columns: u16, rows: u16) -> Self {
-        let terminal = Self { socket: tempfile::tempdir().unwrap() };
-        let state = setting.phone.path().join("state");
-        let (columns, rows) = (columns.to_string(), rows.to_string());
-        let phone = format!("{} --state {} run; echo ended with $?; cat", program("countersign-phone").display(), state.display());
-        terminal.tmux(&["new-session", "-d", "-x", &columns, "-y", &rows, "env", "NO_COLOR=1", "sh", "-c", &phone]);
-        terminal
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new("tmux");
-        command.arg("-S").arg(self.socket.path().join("s")).arg("-f").arg("/dev/null").args(arguments);
-        let output = command.output().expect("this test needs tmux: install it with apt-get");
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        output
-    }
-
-    fn page(&self) -> String {
-        String::from_utf8(self.tmux(&["capture-pane", "-p"]).stdout).unwrap()
-    }
-
-    /// Waits until this is on the page, and gives the page.
-    #[track_caller]
-    fn wait_for(&self, text: &str) -> String {
-        self.wait_until(text, true)
-    }
-
-    /// Waits until this is no longer on the page, and gives the page.
-    #[track_caller]
-    fn wait_gone(&self, text: &str) -> String {
-        self.wait_until(text, false)
-    }
-
-    #[track_caller]
-    fn wait_until(&self, text: &str, there: bool) -> String {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let page = self.page();
-            if page.contains(text) == there {
-                return page;
-            }
-            assert!(Instant::now() < until, "waited for {text:?} to be on the page: {there}\n{page}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Types keys, by tmux's names.
-    fn press(&self, keys: &[&str]) {
-        self.tmux(&[&["send-keys"], keys].concat());
-    }
-
-    /// Pastes, as a mouse does; marked as pasted if the program has asked for that.
-    fn paste(&self, text: &str) {
-        self.tmux(&["set-buffer", "--", text]);
-        self.tmux(&["paste-buffer", "-p"]);
-    }
-
-    /// Types a line.
-    fn type_line(&self, line: &str) {
-        self.tmux(&["send-keys", "-l", line]);
-        self.press(&["Enter"]);
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        // It may have ended with its last session.
-        let _ = Command::new("tmux").arg("-S").arg(self.socket.path().join("s")).arg("kill-server").output();
-    }
-}
+use crate::terminal::Terminal;
 
 #[test]
 fn a_request_is_seen_mistyped_and_approved() {
@@ -114,7 +29,7 @@ fn a_request_is_seen_mistyped_and_approved() {
     // Asked for again in place. In a smaller window, too.
     terminal.wait_for("that was wrong. Approve ACME:release for acme/widget: passphrase:");
     terminal.tmux(&["resize-window", "-x", "80", "-y", "14"]);
-    terminal.tmux(&["send-keys", "-l", setting.phone.passphrase()]);
+    terminal.type_text(setting.phone.passphrase());
     assert!(!terminal.wait_for("passphrase: ****").contains(setting.phone.passphrase()));
     terminal.press(&["Enter"]);
     terminal.wait_for("approved");
@@ -183,11 +98,11 @@ fn a_request_that_goes_takes_the_passphrase_question_with_it() {
     terminal.press(&["a"]);
     terminal.type_line(&number);
     terminal.wait_for("passphrase:");
-    terminal.tmux(&["send-keys", "-l", "half of it"]);
+    terminal.type_text("half of it");
     terminal.wait_for("passphrase: *****");
     job.signal("INT");
     assert_eq!(job.end().code(), 130);
-    terminal.wait_for("unlocking was cancelled");
+    terminal.wait_for("this request is no longer waiting");
     let page = terminal.wait_gone("passphrase:");
     assert!(page.contains("the request was withdrawn or has expired") && page.contains("waiting for requests"), "{page}");
     // It does not hold up the next.
@@ -314,8 +229,8 @@ fn a_lost_unlock_key_leaves_the_request_and_says_how_it_comes_back() {
     terminal.press(&["a"]);
     terminal.wait_for("number in the job's log:");
     terminal.type_line(&number);
-    let page = terminal.wait_for("unlock.age is missing");
-    assert!(page.contains("countersign-phone") && page.contains("restore-key BACKUP") && page.contains("Known to this phone"), "{page}");
+    let page = terminal.wait_for("unlock.age, the key that opens the seeds, is missing");
+    assert!(page.contains("countersign-phone") && page.contains("restore-key FILE") && page.contains("Known to this phone"), "{page}");
     terminal.press(&["q"]);
     terminal.wait_for("leave although a request waits? [yes/no]");
     terminal.type_line("yes");
@@ -331,30 +246,4 @@ fn a_lost_unlock_key_leaves_the_request_and_says_how_it_comes_back() {
     terminal.wait_for("passphrase:");
     terminal.type_line("another horse");
     assert_eq!(job.end().code(), 0);
-}
-
-#[test]
-fn in_lines_a_lost_unlock_key_waits_for_the_person() {
-    let setting = Setting::ready();
-    let key = setting.phone.path().join("state/unlock.age");
-    let elsewhere = setting.phone.path().join("elsewhere");
-    fs::rename(&key, &elsewhere).unwrap();
-    let mut phone = setting.phone.run(&["run", "--once"]);
-    let mut job = setting.client(&["code", "npm"]);
-    let number = job.match_number();
-    phone.wait_for("number shown in the job's log");
-    phone.say(&number);
-    phone.wait_for("countersign-phone restore-key BACKUP");
-    phone.wait_for("press Enter to try again (or: deny [reason])");
-    fs::rename(&elsewhere, &key).unwrap();
-    phone.say("");
-    phone.wait_for("passphrase");
-    phone.say("not the passphrase");
-    phone.wait_for("the passphrase is wrong");
-    // That is asked for again by itself.
-    phone.wait_for("passphrase");
-    phone.say(setting.phone.passphrase());
-    assert_eq!(job.end().code(), 0);
-    let ended = phone.end();
-    assert_eq!((ended.code(), ended.stderr.matches("unlock.age is missing").count()), (0, 1), "{ended:?}");
 }

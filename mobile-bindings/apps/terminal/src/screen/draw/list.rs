@@ -1,0 +1,55 @@
+//! A page that is a list: one row is chosen, and always seen.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    style::{Modifier, Style},
+    text::Line,
+    widgets::{Block, Paragraph},
+};
+
+use super::wrap::{more_below, wrapped};
+use crate::screen::rows::Row;
+
+/// Rows of an area that has room for a frame.
+const FRAMED: u16 = 5;
+const CHOSEN: &str = "> ";
+const OTHERS: &str = "  ";
+
+/// Draws `rows`, from the first on or so that `chosen` is the last that is seen.
+pub(super) fn draw(frame: &mut Frame<'_>, title: &str, rows: &[Row], chosen: usize, area: Rect) {
+    let framed = area.height >= FRAMED;
+    let block = if framed { Block::bordered().title(title.to_owned()) } else { Block::new() };
+    let inner = block.inner(area);
+    let width = usize::from(inner.width).saturating_sub(CHOSEN.len());
+    // One row that leads nowhere is nothing to choose.
+    let choice = rows.len() > 1 || rows.iter().any(Row::leads_on);
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    let (mut start, mut end) = (0, 0);
+    for (number, row) in rows.iter().enumerate() {
+        let is_chosen = choice && number == chosen;
+        if is_chosen {
+            start = lines.len();
+        }
+        let style = if is_chosen { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
+        for (part, text) in wrapped(&row.text, width).into_iter().enumerate() {
+            let mark = match (choice, is_chosen && part == 0) {
+                (false, _) => "",
+                (true, true) => CHOSEN,
+                (true, false) => OTHERS,
+            };
+            lines.push(Line::styled(format!("{mark}{text}"), style));
+        }
+        if number <= chosen {
+            end = lines.len();
+        }
+    }
+    let hidden = lines.len().saturating_sub(usize::from(inner.height));
+    // The first line of the chosen one in any case.
+    let scrolled = end.saturating_sub(usize::from(inner.height)).min(start).min(hidden);
+    let offset = u16::try_from(scrolled).unwrap_or(u16::MAX);
+    frame.render_widget(Paragraph::new(lines).scroll((offset, 0)).block(block), area);
+    if scrolled < hidden {
+        more_below(frame, area);
+    }
+}

@@ -1,0 +1,31 @@
+//! What is asked, one line at the bottom of the screen.
+
+use super::Deed;
+
+/// What is being asked at the bottom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Question {
+    Grant,
+    Number,
+    Codes,
+    Seed,
+    Reason,
+    Block,
+    Passphrase,
+    /// Whether to leave while requests wait.
+    Quit,
+    /// Whether this is to be done.
+    Sure(Deed),
+}
+
+impl Question {
+    /// Whether it ends with the request that is open. The engine says when nobody needs the passphrase any more.
+    pub(super) fn is_of_a_request(&self) -> bool {
+        !matches!(self, Self::Passphrase | Self::Quit | Self::Sure(_))
+    }
+
+    /// Whether what is typed stays hidden.
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(self, Self::Seed | Self::Passphrase)
+    }
+}
