@@ -103,6 +103,7 @@ impl Engine {
 
     /// The person knows what was lost, and goes on without.
     pub(crate) fn accept_loss(&self) -> Result<(), AuthenticatorError> {
+        self.call(Phone::accept_loss)?;
         Ok(self.lost.lock().unwrap_or_else(PoisonError::into_inner).accept(&*self.storage)?)
     }
 

@@ -112,6 +112,11 @@ fn what_was_lost_is_known_until_somebody_accepts_it() {
     assert_eq!(phone.lost().unwrap(), []);
     drop(phone);
     assert_eq!(told(&events), 0, "once is enough");
+    // Also where nothing else has written the list anew.
+    world.app.blobs.lock().unwrap().insert("pairings".into(), b"damaged".to_vec());
+    let (phone, _) = reopened(&world);
+    wait(phone.accept_loss()).unwrap();
+    drop(phone);
     assert_eq!(reopened(&world).0.lost().unwrap(), []);
 }
 

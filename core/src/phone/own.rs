@@ -79,6 +79,16 @@ impl Phone {
         &self.lost
     }
 
+    /// Goes on without what was lost: it is saved as it is now, and [`Phone::open`] finds nothing missing any more.
+    ///
+    /// # Errors
+    /// [`NotSaved`].
+    pub fn accept_loss(&mut self, ctx: &mut Context<'_>) -> Result<(), NotSaved> {
+        self.transact(ctx, |_| ())?;
+        self.lost.clear();
+        Ok(())
+    }
+
     fn with(device: DeviceRoot, identity: PhoneIdentity, state: State, saved: Saved) -> Self {
         Self {
             device,

@@ -8,16 +8,13 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use countersign_mobile::{Authenticator, AuthenticatorError, LostPart, MAX_BACKUP, MIN_PASSPHRASE};
+use countersign_mobile::{LostPart, MAX_BACKUP, MIN_PASSPHRASE};
 use rustix::fs::{Access, access};
 
 use crate::{
     app::{App, wait},
     output,
 };
-
-/// No relay has this address (RFC 2606).
-const NO_RELAY: &str = "wss://relay.invalid";
 
 pub(crate) fn back_up(app: &App, file: &Path, with_unlock_key: bool, anyway: bool) -> anyhow::Result<()> {
     check_place(file)?;
@@ -46,19 +43,12 @@ pub(crate) fn back_up(app: &App, file: &Path, with_unlock_key: bool, anyway: boo
     if let Some(missing) = missing {
         output::note(&format!("NOT in it, as far as nobody has brought them back: {missing}; keep older backups that have them"));
         // The backup is written, whatever becomes of this.
-        match wait(accept(&app.authenticator)) {
+        match wait(app.authenticator.accept_loss()) {
             Ok(()) => output::note("from now on this phone is what it has now, and no command warns of that loss any more"),
             Err(error) => output::note(&format!("warning: commands go on warning of that loss: {error}")),
         }
     }
     Ok(())
-}
-
-/// What is there is what this phone is from now on.
-async fn accept(phone: &Authenticator) -> Result<(), AuthenticatorError> {
-    // Has the engine write all its files: a damaged one would be found by the next command, and told again. Nothing else comes of it.
-    phone.remove_wake_up(Some(NO_RELAY.into())).await?;
-    phone.accept_loss().await
 }
 
 /// Says what is wrong with the place of a new backup before anything is asked.
