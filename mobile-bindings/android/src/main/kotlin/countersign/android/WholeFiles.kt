@@ -32,7 +32,10 @@ internal class WholeFiles(where: () -> File, private val folderToDisk: (File) ->
         bytesOf(place(name))
     }
 
-    /** Returns when the new bytes are on disk. If it throws, the old ones are what is found, also after a restart. */
+    /**
+     * Returns when the new bytes are on disk. If it throws, the old ones are what is found, also after a restart; unless the disk takes the new name,
+     * then fails, and then has no room for the old bytes: nothing brings those back. (Apps may make no hard links, so no second name can keep them.)
+     */
     fun replace(name: String, bytes: ByteArray) = synchronized(lock) {
         val file = place(name)
         makeFolder()

@@ -56,6 +56,7 @@ class FileStorageTest {
         assertNull(storage().load("seeds"))
         storage().save("seeds", byteArrayOf(1))
         assertThrows<StorageException.Failed> { storage(::full).save("seeds", byteArrayOf(2)) }
+        assertThrows<StorageException.Failed> { storage(::full).save("pairings", byteArrayOf(2)) }
         assertArrayEquals(byteArrayOf(1), storage().load("seeds"))
         assertEquals(listOf("seeds"), folder.list().orEmpty().toList())
     }
