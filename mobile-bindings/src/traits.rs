@@ -53,9 +53,9 @@ pub enum KeychainError {
     /// Too many attempts: the system lets nobody try for a while.
     #[error("too many attempts: unlock the phone with its passcode, or wait")]
     LockedOut,
-    /// The system has destroyed the key, mostly because a fingerprint or face was added. It does not come back.
+    /// The system has destroyed the key, mostly because a fingerprint or face was added, or the screen lock removed. It does not come back.
     #[error(
-        "the system has destroyed the key that protects the seeds, as it does when a fingerprint or face is added: bring it back from a backup"
+        "the system has destroyed the key that protects the seeds, as it does when a fingerprint or face is added or the screen lock is removed: bring it back from a backup"
     )]
     Invalidated,
     /// There is no protected secret of this name: nobody has brought it back after a restore, or the system has removed it without a trace.

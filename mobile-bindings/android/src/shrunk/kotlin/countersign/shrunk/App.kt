@@ -3,7 +3,6 @@ package countersign.shrunk
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.LinkedBlockingQueue
 import java.util.concurrent.TimeUnit
-import kotlin.system.exitProcess
 import kotlinx.coroutines.runBlocking
 import uniffi.countersign_mobile.Attention
 import uniffi.countersign_mobile.Authenticator
@@ -47,7 +46,7 @@ private object NoScreen : PairingUi {
 }
 
 /** An app that has been shrunk (`app.pro`): every kind of call, callback, record, enum and exception crosses the boundary in both directions. */
-fun main() = runBlocking {
+fun main(): Unit = runBlocking {
     val memory = Memory()
     val events = LinkedBlockingQueue<Event>()
     val observer = object : Observer {
@@ -70,7 +69,6 @@ fun main() = runBlocking {
         check(fails { phone.pair("nonsense", NoScreen) } is AuthenticatorException.BadInput)
     }
     println("shrunk, and it works")
-    exitProcess(0)
 }
 
 private suspend fun fails(call: suspend () -> Any): AuthenticatorException = try {
