@@ -27,9 +27,13 @@ public final class DeviceKeychain: Keychain {
     }
 
     public func protect(name: String, secret: Data, reason: String) async throws {
+        // The keychain would only say that something was not correct.
+        guard LAContext().canEvaluatePolicy(.deviceOwnerAuthentication, error: nil) else {
+            throw KeychainError.Unavailable(detail: "this device has no passcode: set one, and try again")
+        }
         let flags: SecAccessControlCreateFlags = try hasBiometrics() ? .biometryCurrentSet : .userPresence
         let access = SecAccessControlCreateWithFlags(nil, kSecAttrAccessibleWhenPasscodeSetThisDeviceOnly, flags, nil)
-        guard let access else { throw noPasscode }
+        guard let access else { throw KeychainError.Unavailable(detail: "this device can't protect a key: update its system, and try again") }
         try replace(name, secret, [kSecAttrAccessControl: access])
     }
 
@@ -88,8 +92,7 @@ public final class DeviceKeychain: Keychain {
         if context.canEvaluatePolicy(.deviceOwnerAuthenticationWithBiometrics, error: &error) { return true }
         switch error?.code {
         case LAError.Code.biometryLockout.rawValue: throw KeychainError.LockedOut
-        case LAError.Code.passcodeNotSet.rawValue: throw noPasscode
-        case LAError.Code.biometryNotEnrolled.rawValue: return false
+        case LAError.Code.biometryNotEnrolled.rawValue, LAError.Code.passcodeNotSet.rawValue: return false
         case _ where context.biometryType == .none: return false
         default: throw KeychainError.Unavailable(detail: "let this app use Face ID or Touch ID, in the settings of the device, and try again")
         }
@@ -107,10 +110,6 @@ public final class DeviceKeychain: Keychain {
 
     private func item(_ name: String) -> [CFString: Any] {
         [kSecClass: kSecClassGenericPassword, kSecAttrService: service, kSecAttrAccount: name, kSecUseDataProtectionKeychain: true]
-    }
-
-    private var noPasscode: KeychainError {
-        .Unavailable(detail: "this device has no passcode: set one, and try again")
     }
 
     private func unavailable(_ status: OSStatus) -> KeychainError {
