@@ -12,6 +12,7 @@ let package = Package(
         .target(
             name: "CountersignMobile",
             dependencies: ["countersign_mobileFFI"],
+            resources: [.copy("PrivacyInfo.xcprivacy")],
             linkerSettings: [.linkedFramework("CoreFoundation"), .linkedFramework("Security")]
         ),
         .target(name: "Sample", dependencies: ["CountersignMobile"]),

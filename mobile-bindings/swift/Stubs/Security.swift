@@ -34,6 +34,7 @@ public var errSecSuccess: OSStatus { 0 }
 public var errSecUserCanceled: OSStatus { -128 }
 public var errSecAuthFailed: OSStatus { -25293 }
 public var errSecItemNotFound: OSStatus { -25300 }
+public var errSecInteractionNotAllowed: OSStatus { -25308 }
 
 public func SecItemCopyMatching(_ query: CFDictionary, _ result: UnsafeMutablePointer<CFTypeRef?>?) -> OSStatus { errSecItemNotFound }
 

@@ -33,7 +33,7 @@ final class MemoryKeychain: Keychain {
     func unlock(name: String, reason: String) async throws -> Data {
         prompts.change { $0.append(reason) }
         try await beforeUnlock.now()
-        guard let secret = secrets.now["protected \(name)"] else { throw KeychainError.Invalidated }
+        guard let secret = secrets.now["protected \(name)"] else { throw KeychainError.Missing }
         return secret
     }
 }
@@ -46,6 +46,8 @@ final class FileKeychain: Keychain {
         files = try FileStorage(folder: folder.appendingPathComponent("keys"))
     }
 
+    func erase() throws { try files.erase() }
+
     func prompts() throws -> Int { try files.load(name: "prompts")?.count ?? 0 }
 
     func load(name: String) throws -> Data? { try files.load(name: name) }
@@ -56,7 +58,7 @@ final class FileKeychain: Keychain {
 
     func unlock(name: String, reason _: String) async throws -> Data {
         try files.save(name: "prompts", bytes: (files.load(name: "prompts") ?? Data()) + [1])
-        guard let secret = try files.load(name: "protected-\(name)") else { throw KeychainError.Invalidated }
+        guard let secret = try files.load(name: "protected-\(name)") else { throw KeychainError.Missing }
         return secret
     }
 }

@@ -40,14 +40,19 @@ enum BrokenAppTests {
             let before = Totp.step()
             let job = try laptop.code()
             let (request, number) = (try await phone.events.arrived(), try await job.number())
-            for problem in [KeychainError.LockedOut, KeychainError.WrongPassphrase, KeychainError.Unavailable(detail: "no"), Strange()] as [any Error] {
+            let passing: [any Error] = [
+                KeychainError.LockedOut, KeychainError.NotRecognised, KeychainError.WrongPassphrase, KeychainError.Unavailable(detail: "no"), Strange(),
+            ]
+            for problem in passing {
                 phone.keychain.beforeUnlock.change { $0 = { throw problem } }
                 let failed = try await failure { try await phone.approve(request, number) }
                 guard case .Unlock = failed else { throw Wrong(description: "\(failed)") }
                 try harmless(failed)
             }
-            phone.keychain.beforeUnlock.change { $0 = { throw KeychainError.Invalidated } }
-            guard case .SetUp = try await failure({ try await phone.approve(request, number) }) else { throw Wrong(description: "not SetUp") }
+            for problem in [KeychainError.Invalidated, KeychainError.Missing] {
+                phone.keychain.beforeUnlock.change { $0 = { throw problem } }
+                guard case .SetUp = try await failure({ try await phone.approve(request, number) }) else { throw Wrong(description: "not SetUp") }
+            }
             try equal(phone.engine.pending().map(\.id), [request.id])
             phone.keychain.beforeUnlock.change { $0 = {} }
             try await phone.approve(request, number)
@@ -64,6 +69,8 @@ enum BrokenAppTests {
         },
         Test("an observer that does not return holds up no approval") { relay in
             let (phone, laptop) = try await Handset.ready(relay)
+            // The last that comes of enrolling: what blocks is told after it.
+            try await phone.events.settled()
             let go = DispatchSemaphore(value: 0)
             phone.events.before.change { $0 = { go.wait() } }
             let before = Totp.step()

@@ -65,19 +65,28 @@ enum CancellationTests {
             try await phone.approve(request, number)
             try await job.endsWithCode(since: before)
         },
-        Test("an approval whose request is withdrawn ends with its prompt") { relay in
-            let (phone, laptop) = try await Handset.ready(relay)
-            let job = try laptop.code()
-            let (request, number) = (try await phone.events.arrived(), try await job.number())
-            let prompt = Unanswered()
-            phone.keychain.beforeUnlock.change { $0 = prompt.prompt }
-            async let approving = failure { try await phone.approve(request, number) }
-            try await prompt.shown.yes("a prompt")
-            job.terminate()
-            try equal(await phone.events.gone(), request.id)
-            prompt.end()
-            _ = try await approving
-            try equal(await job.end().code, 130)
+        Test("an approval whose request goes away fails, and takes its prompt along") { relay in
+            let ends: [(Int32, @Sendable (Handset, Running, PendingRequest) async throws -> Void)] = [
+                (130, { _, job, _ in job.terminate() }),
+                (200, { phone, _, request in try await phone.engine.deny(requestId: request.id, reason: "on second thoughts") }),
+                (205, { phone, _, request in try await phone.engine.revoke(pairingId: request.verified.pairingId) }),
+            ]
+            for (code, end) in ends {
+                let (phone, laptop) = try await Handset.ready(relay)
+                let job = try laptop.code()
+                let (request, number) = (try await phone.events.arrived(), try await job.number())
+                let prompt = Unanswered()
+                phone.keychain.beforeUnlock.change { $0 = prompt.prompt }
+                async let approving = failure { try await phone.approve(request, number) }
+                try await prompt.shown.yes("a prompt")
+                try await end(phone, job, request)
+                // The library cancels the task of `unlock`.
+                try await prompt.closed.yes("a prompt that closes")
+                guard case .Gone(let text) = try await approving else { throw Wrong(description: "not gone") }
+                try expect(!text.isEmpty)
+                try equal(await phone.events.gone(), request.id)
+                try equal(await job.end().code, code)
+            }
         },
         Test("a pairing that is cancelled stores nothing") { relay in
             let (laptop, phone) = (Laptop(relay), try await Handset.create())

@@ -24,7 +24,7 @@ enum PhoneProcess {
     static func run(_ folder: URL) async throws {
         let storage = try FileStorage(folder: folder.appendingPathComponent("blobs"))
         let keys = try FileKeychain(folder)
-        let phone = if try storage.isEmpty() {
+        let phone = if case .noPhone = try await findPhone(storage: storage, keychain: keys) {
             try await Authenticator.create(name: "pixel", storage: storage, keychain: keys, observer: Printer())
         } else {
             try await Authenticator.open(storage: storage, keychain: keys, observer: Printer())

@@ -19,7 +19,7 @@ enum Main {
         signal(SIGPIPE, SIG_IGN)
         let arguments = CommandLine.arguments.dropFirst()
         if arguments.first == "--phone", let folder = arguments.last { return try await PhoneProcess.run(URL(fileURLWithPath: folder)) }
-        let usual = ApprovalTests.all + KilledTests.all + CancellationTests.all + BrokenAppTests.all + SampleTests.all
+        let usual = ApprovalTests.all + KilledTests.all + CancellationTests.all + BrokenAppTests.all + SampleTests.all + DeviceTests.all
         // Those start hundreds of programs, and Foundation on Linux has crashed once in some thousands of starts (in libFoundation.so).
         let named = (usual + MemoryTests.all).filter { test in arguments.contains { test.name.contains($0) } }
         let chosen = arguments.isEmpty ? usual : named

@@ -7,6 +7,7 @@ import Security
 /// Secrets in the keychain of this device: an ordinary one, and one that is given only to a person who has just shown to be there.
 public final class DeviceKeychain: Keychain {
     private let service = "countersign"
+    private let prompts = Prompts()
 
     public init() {}
 
@@ -26,31 +27,29 @@ public final class DeviceKeychain: Keychain {
     }
 
     public func protect(name: String, secret: Data, reason: String) async throws {
+        // The keychain would only say that something was not correct.
+        guard LAContext().canEvaluatePolicy(.deviceOwnerAuthentication, error: nil) else {
+            throw KeychainError.Unavailable(detail: "this device has no passcode: set one, and try again")
+        }
         let flags: SecAccessControlCreateFlags = try hasBiometrics() ? .biometryCurrentSet : .userPresence
         let access = SecAccessControlCreateWithFlags(nil, kSecAttrAccessibleWhenPasscodeSetThisDeviceOnly, flags, nil)
-        guard let access else {
-            throw KeychainError.Unavailable(detail: "this device can't protect the key: set a passcode first")
-        }
+        guard let access else { throw KeychainError.Unavailable(detail: "this device can't protect a key: update its system, and try again") }
         try replace(name, secret, [kSecAttrAccessControl: access])
     }
 
     public func unlock(name: String, reason: String) async throws -> Data {
-        let prompt = Prompt(reason)
-        return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                // It blocks for as long as the person takes.
-                DispatchQueue.global(qos: .userInitiated).async {
-                    continuation.resume(with: Result { try self.read(name, prompt.context) })
-                }
-            }
-        } onCancel: {
-            // Takes the prompt away.
-            prompt.context.invalidate()
-        }
+        let question = Question(reason)
+        return try await prompts.show { try self.read(name, question.context) } end: { question.context.invalidate() }
+    }
+
+    /// Takes away what the system asks at the moment. An `approve` that is under way fails with `AuthenticatorError.Unlock`, and its request still waits: for a
+    /// screen that is left, since cancelling a task does not reach the library.
+    public func endPrompt() {
+        prompts.endAll()
     }
 
     /// One thread waits in it, and another may end it: that is what `invalidate` is for.
-    private final class Prompt: @unchecked Sendable {
+    private final class Question: @unchecked Sendable {
         let context = LAContext()
 
         init(_ reason: String) {
@@ -58,9 +57,11 @@ public final class DeviceKeychain: Keychain {
         }
     }
 
-    /// Forgets everything. The keychain outlives the app: until this is called, a new phone can't be made where only the files are gone.
-    public func erase() {
-        SecItemDelete([kSecClass: kSecClassGenericPassword, kSecAttrService: service, kSecUseDataProtectionKeychain: true] as CFDictionary)
+    /// Forgets everything, for good. The keychain outlives the app: until this is called, a new phone can't be made where only the files are gone.
+    public func erase() throws {
+        let all: [CFString: Any] = [kSecClass: kSecClassGenericPassword, kSecAttrService: service, kSecUseDataProtectionKeychain: true]
+        let status = SecItemDelete(all as CFDictionary)
+        guard [errSecSuccess, errSecItemNotFound].contains(status) else { throw unavailable(status) }
     }
 
     private func read(_ name: String, _ context: LAContext) throws -> Data {
@@ -73,9 +74,12 @@ public final class DeviceKeychain: Keychain {
             guard let secret = found as? Data else { throw KeychainError.Unavailable(detail: "the keychain gave no data") }
             return secret
         case errSecUserCanceled: throw KeychainError.Cancelled
-        case errSecAuthFailed: throw isLockedOut() ? KeychainError.LockedOut : KeychainError.WrongPassphrase
-        // It was there once: nobody asks for what was never protected.
-        case errSecItemNotFound: throw KeychainError.Invalidated
+        case errSecAuthFailed:
+            // The keychain says so of everything but the person's own "Cancel".
+            _ = try hasBiometrics()
+            throw KeychainError.NotRecognised
+        // Never brought back after a restore, or destroyed with a change of faces or fingers: the system does not tell which.
+        case errSecItemNotFound: throw KeychainError.Missing
         case let status: throw unavailable(status)
         }
     }
@@ -94,12 +98,6 @@ public final class DeviceKeychain: Keychain {
         }
     }
 
-    private func isLockedOut() -> Bool {
-        var error: NSError?
-        let possible = LAContext().canEvaluatePolicy(.deviceOwnerAuthenticationWithBiometrics, error: &error)
-        return !possible && error?.code == LAError.Code.biometryLockout.rawValue
-    }
-
     /// The engine replaces only what is of no use any more: nothing is lost if the second half fails.
     private func replace(_ name: String, _ secret: Data, _ protection: [CFString: Any]) throws {
         var new = item(name)
@@ -115,8 +113,8 @@ public final class DeviceKeychain: Keychain {
     }
 
     private func unavailable(_ status: OSStatus) -> KeychainError {
-        let text = SecCopyErrorMessageString(status, nil) as String? ?? "keychain error \(status)"
-        return KeychainError.Unavailable(detail: text)
+        if status == errSecInteractionNotAllowed { return .Unavailable(detail: "this device is locked: unlock it, and try again") }
+        return .Unavailable(detail: SecCopyErrorMessageString(status, nil) as String? ?? "keychain error \(status)")
     }
 }
 #endif

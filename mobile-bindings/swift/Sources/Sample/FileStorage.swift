@@ -4,12 +4,18 @@ import Foundation
     import Darwin
 #endif
 
-/// Blobs as files: replaced atomically, closed until the first unlock after a start, in no backup.
+/// Blobs as files: each only ever replaced as a whole, closed until the first unlock after a start, in no backup.
 public final class FileStorage: Storage {
     private let folder: URL
+    private let folderToDisk: @Sendable (URL) throws -> Void
 
     /// In Application Support, unless `folder` is given.
-    public init(folder: URL? = nil) throws {
+    public convenience init(folder: URL? = nil) throws {
+        try self.init(folder: folder, folderToDisk: Self.folderToDisk)
+    }
+
+    /// `folderToDisk` is handed in so that a test can have it fail.
+    init(folder: URL?, folderToDisk: @escaping @Sendable (URL) throws -> Void) throws {
         let files = FileManager.default
         var folder = try folder
             ?? files.url(for: .applicationSupportDirectory, in: .userDomainMask, appropriateFor: nil, create: true)
@@ -21,55 +27,89 @@ public final class FileStorage: Storage {
             values.isExcludedFromBackup = true
             try folder.setResourceValues(values)
         #endif
-        self.folder = folder
-    }
-
-    /// Whether nothing was ever saved.
-    public func isEmpty() throws -> Bool {
-        try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { $0.hasSuffix(".new") }
+        (self.folder, self.folderToDisk) = (folder, folderToDisk)
     }
 
     public func load(name: String) throws -> Data? {
+        try failing("can't be read", "unlock this device once after its start, and try again") { try read(name) }
+    }
+
+    /// Returns when the new bytes are on disk. If it throws, the old ones are what is found, also after a restart.
+    public func save(name: String, bytes: Data) throws {
+        try failing("can't be written", "make room on this device and try again") {
+            let old = try read(name)
+            try put(name, bytes)
+            do {
+                try folderToDisk(folder)
+            } catch {
+                // The new name may or may not outlive a crash: only the old one must.
+                if let old { try put(name, old) } else { try FileManager.default.removeItem(at: file(name)) }
+                throw error
+            }
+        }
+    }
+
+    /// Forgets everything that this phone knows, for good. First close the `Authenticator` and erase the keychain: files without keys are never taken for a phone.
+    public func erase() throws {
+        try failing("can't be erased", "restart this device and try again") {
+            for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+                try FileManager.default.removeItem(at: file(name))
+            }
+            try folderToDisk(folder)
+        }
+    }
+
+    /// Nothing only if there is no such file: one that can't be looked at would begin anew, and be written over.
+    private func read(_ name: String) throws -> Data? {
         do {
             return try Data(contentsOf: file(name))
         } catch CocoaError.fileReadNoSuchFile {
             return nil
-        } catch {
-            throw StorageError.Failed(detail: "\(name) can't be read: \(error.localizedDescription)")
         }
     }
 
-    public func save(name: String, bytes: Data) throws {
+    private func put(_ name: String, _ bytes: Data) throws {
         let new = file(name + ".new")
         do {
             try bytes.write(to: new, options: .completeFileProtectionUntilFirstUserAuthentication)
             let handle = try FileHandle(forWritingTo: new)
             defer { try? handle.close() }
             // An answer leaves the phone after this; `.atomic` alone would not wait for the disk.
-            guard flush(handle.fileDescriptor) == 0, rename(new.path, file(name).path) == 0 else {
-                throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
-            }
+            try Self.toDisk(handle.fileDescriptor)
+            guard rename(new.path, file(name).path) == 0 else { throw Self.problem() }
         } catch {
-            throw StorageError.Failed(detail: "\(error.localizedDescription) Make room on this device and try again")
+            try? FileManager.default.removeItem(at: new)
+            throw error
         }
-        syncFolder()
     }
 
-    private func flush(_ descriptor: Int32) -> Int32 {
-        #if canImport(Darwin)
-            // Apple's `fsync` does not wait for the disk.
-            fcntl(descriptor, F_FULLFSYNC)
-        #else
-            fsync(descriptor)
-        #endif
-    }
-
-    /// The new bytes are in place already: a failure here is not one of `save`.
-    private func syncFolder() {
+    /// A new name is on disk only when its folder is.
+    @Sendable private static func folderToDisk(_ folder: URL) throws {
         let descriptor = open(folder.path, O_RDONLY)
-        guard descriptor >= 0 else { return }
-        _ = fsync(descriptor)
-        _ = close(descriptor)
+        guard descriptor >= 0 else { throw problem() }
+        defer { _ = close(descriptor) }
+        try toDisk(descriptor)
+    }
+
+    private static func toDisk(_ descriptor: Int32) throws {
+        #if canImport(Darwin)
+            // Apple's `fsync` does not wait for the disk. Not every file system of a Mac knows this.
+            if fcntl(descriptor, F_FULLFSYNC) == 0 { return }
+            guard [ENOTSUP, ENOTTY, EINVAL].contains(errno) else { throw problem() }
+        #endif
+        guard fsync(descriptor) == 0 else { throw problem() }
+    }
+
+    private static func problem() -> POSIXError {
+        POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+    }
+
+    private func failing<T>(_ what: String, _ next: String, _ body: () throws -> T) throws -> T {
+        do {
+            return try body()
+        } catch {
+            throw StorageError.Failed(detail: "the phone's files \(what) (\(error.localizedDescription)): \(next)")
+        }
     }
 
     private func file(_ name: String) -> URL {

@@ -7,15 +7,21 @@ public struct Phone: Sendable {
     private let events: Events
 
     // region: start
-    /// The phone that is here, or a new one where nothing was ever kept: of one that is damaged, `AuthenticatorError.SetUp` says what is missing.
-    public static func start(name: String, storage: FileStorage, keychain: some Keychain) async throws -> Phone {
+    /// The phone that is here, or a new one where there is none, also after a set-up that was cut short.
+    public static func start(name: String, storage: some Storage, keychain: some Keychain) async throws -> Phone {
         let events = Events()
-        let authenticator = if try storage.isEmpty() {
-            try await Authenticator.create(name: name, storage: storage, keychain: keychain, observer: events)
-        } else {
-            try await Authenticator.open(storage: storage, keychain: keychain, observer: events)
+        let authenticator = switch try await findPhone(storage: storage, keychain: keychain) {
+        case .noPhone: try await Authenticator.create(name: name, storage: storage, keychain: keychain, observer: events)
+        case .phone: try await Authenticator.open(storage: storage, keychain: keychain, observer: events)
+        case .remains(let problem): throw Remains(problem: problem)
         }
         return Phone(authenticator: authenticator, events: events)
+    }
+
+    /// What is left of a phone can be neither opened nor replaced. Show `problem`, and offer to erase it: if the person wants that, `erase` the keychain, then
+    /// the storage, and start again.
+    public struct Remains: Error {
+        public let problem: String
     }
     // endregion
 
@@ -34,50 +40,70 @@ public struct Phone: Sendable {
     }
 
     // region: run
-    /// Connects, and asks about each request for itself: one that nobody answers holds up no other. Ends with its task, and may be called again.
+    /// Connects, and asks about each request for itself: one that nobody answers holds up no other. Ends when its task is cancelled and nothing is being
+    /// decided any more, and may be called again then: what still waits is asked about anew.
     public func run(_ screens: some Screens) async throws {
         try await authenticator.connect()
+        let (texts, tell) = AsyncStream.makeStream(of: String.self)
+        defer { tell.finish() }
+        Task { for await text in texts { await screens.tell(text) } }
         var asked: [String: Task<Void, Never>] = [:]
+        func ask(_ request: PendingRequest) {
+            guard asked[request.id] == nil else { return }
+            asked[request.id] = Task { await answer(request, screens, tell) }
+        }
+        try authenticator.pending().forEach(ask)
         while let event = await events.next() {
             switch event {
-            case .requestArrived(let request):
-                asked[request.id] = Task { await answer(request, screens) }
-            case .requestGone(let id, let why):
-                // Withdrawn: the question closes. Answered: what came of it is still told.
-                let question = asked.removeValue(forKey: id)
-                if why == .withdrawn { question?.cancel() }
-            case .attentionNeeded(let attention):
-                await screens.tell(attention.text)
-            case .connectionChanged, .requestChanged, .settled:
-                break
+            case .requestArrived(let request): ask(request)
+            case .requestGone(let id, _): asked[id]?.cancel()
+            case .attentionNeeded(let attention): tell.yield(attention.text)
+            case .connectionChanged, .requestChanged, .settled: break
             }
         }
         asked.values.forEach { $0.cancel() }
-        try await authenticator.disconnect()
+        for question in asked.values { await question.value }
+        // A job whose phone goes away while it waits has to ask anew, with another number.
+        if try authenticator.pending().isEmpty { try await authenticator.disconnect() }
     }
     // endregion
 
     // region: answer
-    private func answer(_ request: PendingRequest, _ screens: some Screens) async {
+    private func answer(_ request: PendingRequest, _ screens: some Screens, _ tell: AsyncStream<String>.Continuation) async {
         // What went wrong may leave the request waiting: ask again.
-        while waits(request), let answer = try? await screens.ask(request) {
+        while waits(request), !Task.isCancelled {
             do {
-                switch answer {
-                case .yes(let number, let grant, let seed):
-                    // Checks the number, then has the keychain ask the person, then answers the job. No code comes here.
-                    try await authenticator.approve(requestId: request.id, number: number, codes: nil, grant: grant, seed: seed)
-                case .no(let reason):
-                    try await authenticator.deny(requestId: request.id, reason: reason)
-                }
-                return
-            } catch {
-                await screens.tell((error as? AuthenticatorError)?.text ?? error.localizedDescription)
+                let answer = try await screens.ask(request)
+                // In a task of its own: what closes a question does not end the answer, and what comes of it is told.
+                await Task { await give(answer, to: request, tell) }.value
+            } catch where !Task.isCancelled {
+                tell.yield(text(error))
+                // A screen that can't ask now may be able to soon.
+                try? await Task.sleep(for: .seconds(1))
+            } catch {}
+        }
+    }
+
+    private func give(_ answer: Answer, to request: PendingRequest, _ tell: AsyncStream<String>.Continuation) async {
+        do {
+            switch answer {
+            case .yes(let number, let grant, let seed):
+                // Checks the number, then has the keychain ask the person, then answers the job. No code comes here.
+                try await authenticator.approve(requestId: request.id, number: number, codes: nil, grant: grant, seed: seed)
+            case .no(let reason): try await authenticator.deny(requestId: request.id, reason: reason)
+            case .block: try await authenticator.block(requestId: request.id)
             }
+        } catch {
+            tell.yield(text(error))
         }
     }
 
     private func waits(_ request: PendingRequest) -> Bool {
         (try? authenticator.pending())?.contains { $0.id == request.id } ?? false
+    }
+
+    private func text(_ error: any Error) -> String {
+        (error as? AuthenticatorError)?.text ?? error.localizedDescription
     }
     // endregion
 }
