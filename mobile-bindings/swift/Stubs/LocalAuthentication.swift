@@ -11,6 +11,7 @@ public enum LAPolicy: Int {
 open class LAContext: NSObject {
     open var localizedReason = ""
     open var biometryType: LABiometryType { .none }
+    open var evaluatedPolicyDomainState: Data? { nil }
     open func canEvaluatePolicy(_ policy: LAPolicy, error: NSErrorPointer) -> Bool { false }
     open func invalidate() {}
 }

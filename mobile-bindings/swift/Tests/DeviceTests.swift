@@ -37,38 +37,36 @@ enum DeviceTests {
             try equal(storage.load(name: "seeds"), nil)
             try equal(FileManager.default.contentsOfDirectory(atPath: folder.url.path), ["phone"])
         },
-        Test("a prompt ends with its task, and when its screen is left") { _ in
-            for leave in [{ $1.cancel() }, { prompts, _ in prompts.endAll() }] as [@Sendable (Prompts, Task<Data, any Error>) -> Void] {
-                let (prompts, system) = (Prompts(), System())
-                let asking = Task { try await prompts.show(system.read, end: system.end) }
-                try await system.shown.yes("a prompt")
-                leave(prompts, asking)
-                // Not what the system says: it looked at nobody.
-                guard case .failure(KeychainError.Cancelled) = await asking.result else { throw Wrong(description: "\(await asking.result)") }
-                // It has done with the first, and asks a second time.
-                let next = System()
-                async let answer = prompts.show(next.read, end: next.end)
-                try await next.shown.yes("a prompt")
-                next.answers(.success(Data([1])))
-                try equal(await answer, Data([1]))
-                let last = System()
-                last.answers(.failure(KeychainError.LockedOut))
-                do {
-                    throw Wrong(description: "\(try await prompts.show(last.read, end: last.end))")
-                } catch KeychainError.LockedOut {}
-            }
+        Test("a prompt ends with its task") { _ in
+            let system = System()
+            let asking = Task { try await Prompt().show(system.read, end: system.end) }
+            try await system.shown.yes("a prompt")
+            asking.cancel()
+            // Not what the system says: it looked at nobody.
+            guard case .failure(KeychainError.Cancelled) = await asking.result else { throw Wrong(description: "\(await asking.result)") }
+            let next = System()
+            async let answer = Prompt().show(next.read, end: next.end)
+            try await next.shown.yes("a prompt")
+            next.answers(.success(Data([1])))
+            try equal(await answer, Data([1]))
+            let last = System()
+            last.answers(.failure(KeychainError.LockedOut))
+            do {
+                throw Wrong(description: "\(try await Prompt().show(last.read, end: last.end))")
+            } catch KeychainError.LockedOut {}
         },
-        Test("a screen that is left ends its approval with the prompt, and the request waits") { relay in
+        Test("a prompt that is taken back ends its approval, and the request waits") { relay in
             let (phone, laptop) = try await Handset.ready(relay)
             let before = Totp.step()
             let job = try laptop.code()
             let (request, number) = (try await phone.events.arrived(), try await job.number())
-            let (prompts, system) = (Prompts(), System())
-            phone.keychain.beforeUnlock.change { $0 = { _ = try await prompts.show(system.read, end: system.end) } }
+            let system = System()
+            phone.keychain.beforeUnlock.change { $0 = { _ = try await Prompt().show(system.read, end: system.end) } }
             async let approving = failure { try await phone.approve(request, number) }
             try await system.shown.yes("a prompt")
-            prompts.endAll()
+            try phone.engine.cancelUnlock()
             guard case .Unlock = try await approving else { throw Wrong(description: "not Unlock") }
+            try await system.ended.yes("the prompt goes away")
             phone.keychain.beforeUnlock.change { $0 = {} }
             try await phone.approve(request, number)
             try await job.endsWithCode(since: before)
@@ -78,6 +76,7 @@ enum DeviceTests {
     /// What asks, blocks and is ended like Apple's keychain.
     private final class System: @unchecked Sendable {
         let shown = Watched(false)
+        let ended = Watched(false)
         private let done = DispatchSemaphore(value: 0)
         private let answer = Watched<Result<Data, KeychainError>>(.failure(.NotRecognised))
 
@@ -87,7 +86,10 @@ enum DeviceTests {
             return try answer.now.get()
         }
 
-        @Sendable func end() { done.signal() }
+        @Sendable func end() {
+            ended.change { $0 = true }
+            done.signal()
+        }
 
         func answers(_ it: Result<Data, KeychainError>) {
             answer.change { $0 = it }

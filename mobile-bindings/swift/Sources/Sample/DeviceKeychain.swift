@@ -7,7 +7,8 @@ import Security
 /// Secrets in the keychain of this device: an ordinary one, and one that is given only to a person who has just shown to be there.
 public final class DeviceKeychain: Keychain {
     private let service = "countersign"
-    private let prompts = Prompts()
+    /// Beside the protected secret: whose faces or fingers were enrolled when it was protected.
+    private let enrolled = "enrolled"
 
     public init() {}
 
@@ -35,17 +36,12 @@ public final class DeviceKeychain: Keychain {
         let access = SecAccessControlCreateWithFlags(nil, kSecAttrAccessibleWhenPasscodeSetThisDeviceOnly, flags, nil)
         guard let access else { throw KeychainError.Unavailable(detail: "this device can't protect a key: update its system, and try again") }
         try replace(name, secret, [kSecAttrAccessControl: access])
+        try? store(name: enrolled, secret: enrolledNow() ?? Data())
     }
 
     public func unlock(name: String, reason: String) async throws -> Data {
         let question = Question(reason)
-        return try await prompts.show { try self.read(name, question.context) } end: { question.context.invalidate() }
-    }
-
-    /// Takes away what the system asks at the moment. An `approve` that is under way fails with `AuthenticatorError.Unlock`, and its request still waits: for a
-    /// screen that is left, since cancelling a task does not reach the library.
-    public func endPrompt() {
-        prompts.endAll()
+        return try await Prompt().show { try self.read(name, question.context) } end: { question.context.invalidate() }
     }
 
     /// One thread waits in it, and another may end it: that is what `invalidate` is for.
@@ -77,9 +73,8 @@ public final class DeviceKeychain: Keychain {
         case errSecAuthFailed:
             // The keychain says so of everything but the person's own "Cancel".
             _ = try hasBiometrics()
-            throw KeychainError.NotRecognised
-        // Never brought back after a restore, or destroyed with a change of faces or fingers: the system does not tell which.
-        case errSecItemNotFound: throw KeychainError.Missing
+            throw hasOtherFaces() ? KeychainError.Invalidated : KeychainError.NotRecognised
+        case errSecItemNotFound: throw hasOtherFaces() ? KeychainError.Invalidated : KeychainError.Missing
         case let status: throw unavailable(status)
         }
     }
@@ -96,6 +91,19 @@ public final class DeviceKeychain: Keychain {
         case _ where context.biometryType == .none: return false
         default: throw KeychainError.Unavailable(detail: "let this app use Face ID or Touch ID, in the settings of the device, and try again")
         }
+    }
+
+    /// Whether faces or fingers have changed since the secret was protected: such a change has destroyed it, and the keychain does not say so.
+    private func hasOtherFaces() -> Bool {
+        guard let before = try? load(name: enrolled), !before.isEmpty else { return false }
+        return enrolledNow() != before
+    }
+
+    private func enrolledNow() -> Data? {
+        let context = LAContext()
+        // Known only after this.
+        _ = context.canEvaluatePolicy(.deviceOwnerAuthenticationWithBiometrics, error: nil)
+        return context.evaluatedPolicyDomainState
     }
 
     /// The engine replaces only what is of no use any more: nothing is lost if the second half fails.

@@ -40,8 +40,8 @@ public struct Phone: Sendable {
     }
 
     // region: run
-    /// Connects, and asks about each request for itself: one that nobody answers holds up no other. Ends when its task is cancelled and nothing is being
-    /// decided any more, and may be called again then: what still waits is asked about anew.
+    /// Connects, and asks about each request for itself: one that nobody answers holds up no other. Ends when its task is cancelled, takes the system's prompt
+    /// away then, and may be called again: what still waits is asked about anew.
     public func run(_ screens: some Screens) async throws {
         try await authenticator.connect()
         let (texts, tell) = AsyncStream.makeStream(of: String.self)
@@ -62,6 +62,8 @@ public struct Phone: Sendable {
             }
         }
         asked.values.forEach { $0.cancel() }
+        // Cancelling a task does not reach the library.
+        try authenticator.cancelUnlock()
         for question in asked.values { await question.value }
         // A job whose phone goes away while it waits has to ask anew, with another number.
         if try authenticator.pending().isEmpty { try await authenticator.disconnect() }
