@@ -162,7 +162,7 @@ enum SampleTests {
             }
             try equal(scene.phone.authenticator.connections().count, 0)
         },
-        Test("the sample ends only when what is being decided is") { relay in
+        Test("the sample takes the prompt away when it ends, and the request waits") { relay in
             let (keychain, prompt) = (MemoryKeychain(), Unanswered())
             let scene = try await Scene.ready(relay, keychain: keychain)
             keychain.beforeUnlock.change { $0 = prompt.prompt }
@@ -171,9 +171,7 @@ enum SampleTests {
             waiting.question.says(waiting.yes)
             try await prompt.shown.yes("a prompt")
             running.cancel()
-            // The screen is left: its prompt stays until somebody answers, or the app ends it.
-            try expect(!prompt.closed.now)
-            prompt.end()
+            try await prompt.closed.yes("the prompt is taken away")
             try await running.value
             try expect(await scene.person.hears().contains("cancelled"), "what came of it")
             try equal(scene.phone.authenticator.pending().map(\.id), [waiting.question.request.id])
