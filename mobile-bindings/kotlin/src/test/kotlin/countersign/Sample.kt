@@ -10,7 +10,6 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.launch
-import kotlinx.coroutines.supervisorScope
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
 import uniffi.countersign_mobile.Attention
@@ -103,6 +102,7 @@ class Sample(private val storage: Storage, private val keychain: Keychain, priva
     // endregion
 
     // region: answer
+    /** Held by whoever asks: a new screen that begins before the old one has ended waits for it, and nothing is asked twice. */
     private val answering = Mutex()
 
     /**
@@ -110,7 +110,7 @@ class Sample(private val storage: Storage, private val keychain: Keychain, priva
      * begun again, it asks about what still waits.
      */
     suspend fun answerRequests() = answering.withLock {
-        supervisorScope {
+        coroutineScope {
             // By request; done when it is gone.
             val asked = mutableMapOf<String, CompletableJob>()
             fun begin(request: PendingRequest) {
@@ -127,6 +127,7 @@ class Sample(private val storage: Storage, private val keychain: Keychain, priva
                     else -> {}
                 }
             }
+            // Closed: so is what is still on the screen.
             coroutineContext.cancelChildren()
         }
     }
@@ -141,8 +142,9 @@ class Sample(private val storage: Storage, private val keychain: Keychain, priva
                 tell(problem.message.orEmpty())
             } catch (problem: Exception) {
                 currentCoroutineContext().ensureActive()
-                // If nothing waits any more, the question was closed. Else the screen has failed, and must not take the other questions with it.
+                // The question was closed.
                 if (!waits()) return
+                // The screen has failed: it must not take the other questions with it.
                 tell("The question could not be shown; it comes again")
                 delay(1.seconds)
             }

@@ -82,7 +82,7 @@ class SampleTest {
             writes++
         } while (storage.wasFull)
         // What the engine keeps of a new phone, begun and done.
-        assertEquals(writes, 9)
+        assertEquals(9, writes)
     }
 
     @Test
