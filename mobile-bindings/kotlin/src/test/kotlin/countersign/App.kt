@@ -68,7 +68,7 @@ class MemoryKeychain : Keychain {
     override suspend fun unlock(name: String, reason: String): ByteArray {
         prompts += reason
         beforeUnlock()
-        return protected[name] ?: throw KeychainException.Invalidated()
+        return protected[name] ?: throw KeychainException.Missing()
     }
 }
 

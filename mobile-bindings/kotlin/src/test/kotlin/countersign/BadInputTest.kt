@@ -13,6 +13,7 @@ import org.junit.jupiter.params.provider.MethodSource
 import uniffi.countersign_mobile.Authenticator
 import uniffi.countersign_mobile.AuthenticatorException
 import uniffi.countersign_mobile.AuthenticatorException.BadInput
+import uniffi.countersign_mobile.AuthenticatorException.Gone
 import uniffi.countersign_mobile.AuthenticatorException.StartAgain
 import uniffi.countersign_mobile.AuthenticatorException.TryAgain
 import uniffi.countersign_mobile.SeedImport
@@ -63,6 +64,8 @@ class BadInputTest {
         Case("a relay that can't be reached", TryAgain::class, "The pairing code is still good") { pair(lonelyText) },
         Case("no picture", BadInput::class, "take a PNG or JPEG") { SeedImport.fromPicture("hello".toByteArray()) },
         Case("an empty file", BadInput::class, "take a PNG or JPEG") { SeedImport.fromPicture(ByteArray(0)) },
+        Case("a file that is too large", BadInput::class, "larger than 16 MiB") { SeedImport.fromPicture(ByteArray(16 * 1024 * 1024 + 1)) },
+        Case("a picture that is too wide", BadInput::class, "a side longer than 8192") { SeedImport.fromPicture(Pictures.empty(8193, 1)) },
         Case("a picture that was cut", BadInput::class, "take a PNG or JPEG") { SeedImport.fromPicture(Pictures.qr(URI).copyOf(400)) },
         Case("a picture without a QR code", BadInput::class, "that shows the QR code alone") { SeedImport.fromPicture(Pictures.empty()) },
         Case("a picture with two", BadInput::class, "that shows the QR code alone") { SeedImport.fromPicture(Pictures.qr(URI, "$URI&x=1")) },
@@ -87,6 +90,22 @@ class BadInputTest {
         assertTrue(failure.message!!.contains(case.says), failure.message)
         for (typed in listOf(SECRET, PASSPHRASE, usedText)) assertFalse(failure.message!!.contains(typed))
         assertEquals(saves, phone.storage.saves.get(), "nothing was changed")
+    }
+
+    @Test
+    fun `too late`() = test {
+        Setting.ready().use { setting ->
+            val (phone, laptop) = setting.phone to setting.laptop
+            // Nobody shows this code any more: the phone looks for its laptop for a while.
+            val text = Laptop(Relay.shared.url).use { gone -> gone.pair("gone").use { it.pairingText() } }
+            val pairing = async { fails<TryAgain> { phone.engine.pair(text, Digits()) } }
+            val job = laptop.code("npm", "--timeout", "5s")
+            val (request, number) = phone.events.arrived() to job.number()
+            assertEquals(request.id, phone.events.gone().id)
+            assertTrue(fails<Gone> { phone.approve(request, number) }.message!!.contains("has expired"))
+            assertEquals(201, job.end().code)
+            assertTrue(pairing.await().message!!.contains("start again there with: countersign pair"))
+        }
     }
 
     @Test

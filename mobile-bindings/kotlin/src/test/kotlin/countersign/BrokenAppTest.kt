@@ -9,10 +9,12 @@ import org.junit.jupiter.params.provider.MethodSource
 import uniffi.countersign_mobile.Authenticator
 import uniffi.countersign_mobile.AuthenticatorException
 import uniffi.countersign_mobile.Event
+import uniffi.countersign_mobile.Found
 import uniffi.countersign_mobile.KeychainException
 import uniffi.countersign_mobile.Observer
 import uniffi.countersign_mobile.PairingUi
 import uniffi.countersign_mobile.StorageException
+import uniffi.countersign_mobile.findPhone
 import java.util.concurrent.atomic.AtomicInteger
 
 /** What must not come back out of the engine. */
@@ -47,9 +49,11 @@ class BrokenAppTest {
                 return fails<AuthenticatorException> { phone.approve(request, number) }.let { "${it::class.simpleName}: ${it.message}" }
             }
             assertTrue(says(KeychainException.Cancelled()).startsWith("Unlock: unlocking was cancelled"))
-            assertTrue(says(KeychainException.WrongPassphrase()).startsWith("Unlock: "))
+            assertTrue(says(KeychainException.WrongPassphrase()).startsWith("Unlock: this did not unlock: the passphrase is wrong"))
+            assertTrue(says(KeychainException.NotRecognised()).startsWith("Unlock: this did not unlock: the phone did not recognise you"))
             assertTrue(says(KeychainException.LockedOut()).contains("or wait"))
             assertTrue(says(KeychainException.Invalidated()).let { it.startsWith("SetUp: ") && it.contains("bring it back from a backup") })
+            assertTrue(says(KeychainException.Missing()).let { it.startsWith("SetUp: ") && it.contains("a backup that was made with it") })
             assertTrue(says(KeychainException.Unavailable("restart the phone")).contains("restart the phone"))
             assertEquals(1, phone.engine.pending().size)
             phone.keychain.beforeUnlock = {}
@@ -80,9 +84,12 @@ class BrokenAppTest {
         Phone.create().use { phone ->
             phone.storage.beforeLoad = { throw problem }
             assertHarmless(fails<AuthenticatorException.Storage> { phone.reopen() })
+            // What can't be read is not nothing.
+            assertHarmless(fails<AuthenticatorException.Storage> { findPhone(phone.storage, phone.keychain) })
             phone.storage.beforeLoad = {}
             phone.keychain.beforeLoad = { throw problem }
             assertHarmless(fails<AuthenticatorException.Unlock> { phone.reopen() })
+            assertHarmless(fails<AuthenticatorException.Unlock> { findPhone(phone.storage, phone.keychain) })
             phone.keychain.beforeLoad = {}
             phone.reopen()
         }
@@ -137,6 +144,7 @@ class BrokenAppTest {
         assertTrue(fails<AuthenticatorException.Storage> { Authenticator.create("pixel", storage, keychain, Events()) }.message!!.contains("make room"))
         // Half a set-up is none.
         storage.beforeSave = {}
+        assertEquals(Found.NoPhone, findPhone(storage, keychain))
         Authenticator.create("pixel", storage, keychain, Events()).close()
     }
 

@@ -36,7 +36,7 @@ object Pictures {
     }
 
     /** A grey picture without any. */
-    fun empty(): ByteArray = png(BufferedImage(300, 200, BufferedImage.TYPE_BYTE_GRAY))
+    fun empty(width: Int = 300, height: Int = 200): ByteArray = png(BufferedImage(width, height, BufferedImage.TYPE_BYTE_GRAY))
 
     private fun BufferedImage.draw(code: BitMatrix, left: Int) {
         for (x in 0 until code.width) for (y in 0 until code.height) setRGB(left + x, y, if (code.get(x, y)) 0 else 0xffffff)

@@ -8,6 +8,7 @@ import uniffi.countersign_mobile.Authenticator
 import uniffi.countersign_mobile.AuthenticatorException
 import uniffi.countersign_mobile.Event
 import uniffi.countersign_mobile.LostPart
+import uniffi.countersign_mobile.SeedImport
 
 /** Blobs that are damaged or gone: each is told by its name, and takes no other with it. */
 class DamagedTest {
@@ -52,6 +53,27 @@ class DamagedTest {
             val failure = fails<AuthenticatorException.SetUp> { Authenticator.open(neither, phone.keychain, Events()) }
             assertTrue(failure.message!!.contains("Restore both from the same backup"), failure.message)
             assertEquals(0, neither.saves.get(), "nothing was changed")
+        }
+    }
+
+    @Test
+    fun `what was lost stays known until somebody accepts it`() = test {
+        Phone.create().use { phone ->
+            suspend fun opened(body: suspend (Authenticator) -> Unit) = Authenticator.open(phone.storage, phone.keychain, Events()).use { body(it) }
+            phone.engine.close()
+            phone.storage.blobs["seeds"] = byteArrayOf()
+            opened {
+                assertEquals(listOf(LostPart.SEEDS), it.lost())
+                // The list is written anew, and is no longer damaged.
+                it.enroll(SeedImport.fromText(URI), listOf(0u), listOf())
+            }
+            opened {
+                assertEquals(listOf(LostPart.SEEDS), it.lost())
+                assertEquals(1, it.seeds().size)
+                it.acceptLoss()
+                assertEquals(listOf<LostPart>(), it.lost())
+            }
+            opened { assertEquals(listOf<LostPart>(), it.lost()) }
         }
     }
 

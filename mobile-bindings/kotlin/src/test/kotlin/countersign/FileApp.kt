@@ -1,42 +1,71 @@
 package countersign
 
 import uniffi.countersign_mobile.Keychain
+import uniffi.countersign_mobile.KeychainException
 import uniffi.countersign_mobile.Storage
 import uniffi.countersign_mobile.StorageException
 import java.io.IOException
 import java.nio.ByteBuffer
 import java.nio.channels.FileChannel
 import java.nio.file.Files
+import java.nio.file.NoSuchFileException
 import java.nio.file.Path
 import java.nio.file.StandardCopyOption.ATOMIC_MOVE
+import java.nio.file.StandardOpenOption.APPEND
 import java.nio.file.StandardOpenOption.CREATE
 import java.nio.file.StandardOpenOption.READ
 import java.nio.file.StandardOpenOption.TRUNCATE_EXISTING
 import java.nio.file.StandardOpenOption.WRITE
 import kotlin.io.path.exists
-import kotlin.io.path.readBytes
 
 // region: storage
-/** Each blob in a file of its own, replaced whole and on disk when `save` returns. */
-class FileStorage(private val folder: Path) : Storage {
-    /** Whether nothing was ever saved. */
-    fun isEmpty(): Boolean = Files.list(folder).use { files -> files.allMatch { it.fileName.toString().endsWith(".new") } }
-
-    override fun load(name: String): ByteArray? = folder.resolve(name).takeIf { it.exists() }?.readBytes()
+/** Each blob in a file of its own, replaced whole and on disk when `save` returns. `folderToDisk` is handed in so that a test can have it fail. */
+class FileStorage(private val folder: Path, private val folderToDisk: (Path) -> Unit = ::toDisk) : Storage {
+    override fun load(name: String): ByteArray? = try {
+        bytesOf(name)
+    } catch (problem: IOException) {
+        throw StorageException.Failed("the phone's files can't be read ($problem): mend the folder and try again")
+    }
 
     override fun save(name: String, bytes: ByteArray) = try {
-        val fresh = folder.resolve("$name.new")
-        FileChannel.open(fresh, CREATE, WRITE, TRUNCATE_EXISTING).use { file ->
-            val rest = ByteBuffer.wrap(bytes)
-            while (rest.hasRemaining()) file.write(rest)
-            file.force(true)
+        val old = bytesOf(name)
+        replace(name, bytes)
+        try {
+            folderToDisk(folder)
+        } catch (problem: IOException) {
+            // The new file may or may not outlive a crash, and the engine takes it for not saved: only the old one may be found.
+            if (old == null) Files.delete(folder.resolve(name)) else replace(name, old)
+            throw problem
         }
-        Files.move(fresh, folder.resolve(name), ATOMIC_MOVE)
-        FileChannel.open(folder, READ).use { it.force(true) }
     } catch (problem: IOException) {
-        throw StorageException.Failed("${problem.message}; make room and try again")
+        throw StorageException.Failed("the phone's files can't be written ($problem): make room and try again")
+    }
+
+    /** Null only if there is no such file: one that can't be looked at would count as lost, and be written over. */
+    private fun bytesOf(name: String): ByteArray? = try {
+        Files.readAllBytes(folder.resolve(name))
+    } catch (_: NoSuchFileException) {
+        null
+    }
+
+    private fun replace(name: String, bytes: ByteArray) {
+        val fresh = folder.resolve("$name.new")
+        try {
+            FileChannel.open(fresh, CREATE, WRITE, TRUNCATE_EXISTING).use { file ->
+                val rest = ByteBuffer.wrap(bytes)
+                while (rest.hasRemaining()) file.write(rest)
+                file.force(true)
+            }
+            Files.move(fresh, folder.resolve(name), ATOMIC_MOVE)
+        } finally {
+            // What did not fit takes no room.
+            Files.deleteIfExists(fresh)
+        }
     }
 }
+
+/** A new name is on disk only when its folder is. */
+private fun toDisk(folder: Path) = FileChannel.open(folder, READ).use { it.force(true) }
 // endregion
 
 /** Keys in files, for tests alone: a real app has a key store and a prompt. Counts the prompts in a file, too. */
@@ -53,7 +82,7 @@ class FileKeychain(folder: Path) : Keychain {
     override suspend fun protect(name: String, secret: ByteArray, reason: String) = secrets.save("key-$name", secret)
 
     override suspend fun unlock(name: String, reason: String): ByteArray {
-        Files.write(prompts, listOf(reason), CREATE, java.nio.file.StandardOpenOption.APPEND)
-        return checkNotNull(secrets.load("key-$name"))
+        Files.write(prompts, listOf(reason), CREATE, APPEND)
+        return secrets.load("key-$name") ?: throw KeychainException.Missing()
     }
 }

@@ -3,9 +3,11 @@ package countersign
 import kotlinx.coroutines.runBlocking
 import uniffi.countersign_mobile.Authenticator
 import uniffi.countersign_mobile.Event
+import uniffi.countersign_mobile.Found
 import uniffi.countersign_mobile.LinkState
 import uniffi.countersign_mobile.PairingUi
 import uniffi.countersign_mobile.SeedImport
+import uniffi.countersign_mobile.findPhone
 import java.nio.file.Path
 
 /** A phone in a process of its own, so that it can be killed. Takes lines, prints what happens. */
@@ -19,7 +21,7 @@ fun main(arguments: Array<String>) = runBlocking {
             else -> {}
         }
     }
-    val phone = if (storage.isEmpty()) {
+    val phone = if (findPhone(storage, keychain) == Found.NoPhone) {
         Authenticator.create("pixel", storage, keychain, observer)
     } else {
         Authenticator.open(storage, keychain, observer)

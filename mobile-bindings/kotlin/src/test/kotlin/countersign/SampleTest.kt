@@ -1,23 +1,20 @@
 package countersign
 
-import kotlinx.coroutines.CancellationException
-import kotlinx.coroutines.CompletableDeferred
-import kotlinx.coroutines.CoroutineScope
-import kotlinx.coroutines.async
-import kotlinx.coroutines.cancelAndJoin
-import kotlinx.coroutines.channels.Channel
-import kotlinx.coroutines.coroutineScope
-import kotlinx.coroutines.launch
-import kotlinx.coroutines.withTimeout
-import org.junit.jupiter.api.Assertions.assertArrayEquals
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 import uniffi.countersign_mobile.AuthenticatorException
-import uniffi.countersign_mobile.PendingRequest
+import uniffi.countersign_mobile.SeedImport
+import uniffi.countersign_mobile.Storage
+import uniffi.countersign_mobile.StorageException
 import java.io.File
+import java.nio.file.Files
 import java.nio.file.Path
+import kotlin.io.path.createDirectory
+import kotlin.io.path.deleteExisting
+import kotlin.io.path.listDirectoryEntries
+import kotlin.io.path.name
 import kotlin.io.path.readBytes
 import kotlin.io.path.writeBytes
 
@@ -26,131 +23,93 @@ class SampleTest {
     @TempDir
     lateinit var folder: Path
 
-    /** A question on the screen; `closed` when it was taken away. */
-    private class Question(val request: PendingRequest) {
-        val answer = CompletableDeferred<Answer>()
-        val closed = CompletableDeferred<Unit>()
-    }
-
-    /** A person, by a script. */
-    private class Person : Screen {
-        private val questions = Channel<Question>(Channel.UNLIMITED)
-        private val said = Channel<String>(Channel.UNLIMITED)
-        val digits = Channel<String>(Channel.UNLIMITED)
-
-        suspend fun asked(): Question = withTimeout(PATIENCE) { questions.receive() }
-
-        suspend fun told(): String = withTimeout(PATIENCE) { said.receive() }
-
-        override suspend fun ask(request: PendingRequest): Answer {
-            val question = Question(request)
-            questions.send(question)
-            return try {
-                question.answer.await()
-            } catch (gone: CancellationException) {
-                question.closed.complete(Unit)
-                throw gone
-            }
-        }
-
-        override fun showDigits(laptop: String, digits: String) {
-            this.digits.trySend(digits)
-        }
-
-        override fun say(text: String) {
-            said.trySend(text)
-        }
-    }
-
-    private val person = Person()
-
-    /** Opens the app for as long as `body` runs. */
-    private suspend fun opened(body: suspend CoroutineScope.(Sample) -> Unit) = coroutineScope {
-        Sample(FileStorage(folder), FileKeychain(folder), person).use { app ->
-            app.open("pixel")
-            val answering = launch { app.answerRequests() }
-            body(app)
-            app.leave()
-            answering.cancelAndJoin()
-        }
-    }
-
-    private suspend fun CoroutineScope.pair(app: Sample, laptop: Laptop, name: String) {
-        val screen = laptop.pair(name)
-        val paired = async { app.pair(screen.pairingText()) }
-        screen.say(person.digits.receive())
-        assertEquals(name, paired.await().name)
-        assertEquals(0, screen.end().code)
-    }
-
-    private suspend fun enroll(laptop: Laptop) {
-        val enrolling = laptop.countersign("enroll", "npm", "--json")
-        val number = enrolling.number()
-        // A bad picture first: the request waits for a better one.
-        person.asked().answer.complete(Answer.Approve(number, allow = true, picture = Pictures.empty()))
-        assertTrue(person.told().contains("picture"))
-        person.asked().answer.complete(Answer.Approve(number, allow = true, picture = Pictures.qr(URI)))
-        assertEquals(0, enrolling.end().code)
-    }
-
     @Test
     fun `from nothing to an approval`() = test {
         Laptop(Relay.shared.url).use { laptop ->
-            opened { app ->
-                pair(app, laptop, "acme/widget")
-                enroll(laptop)
+            opened(folder) {
+                person.pair(app, laptop, "acme/widget")
+                val enrolling = laptop.countersign("enroll", "npm", "--json")
+                val number = enrolling.number()
+                // A bad picture first: the request waits for a better one.
+                person.asked().answer(Answer.Approve(number, allow = true, picture = Pictures.empty()))
+                assertTrue(person.told().contains("picture"))
+                person.asked().answer(Answer.Approve(number, allow = true, picture = Pictures.qr(URI)))
+                assertEquals(0, enrolling.end().code)
                 val before = Totp.step()
                 val job = laptop.code()
-                person.asked().answer.complete(Answer.Approve(job.number(), allow = false))
+                person.asked().answer(Answer.Approve(job.number(), allow = false))
                 val ended = job.end()
                 assertEquals(0, ended.code, ended.err)
                 assertTrue(ended.out.trim() in (before..Totp.step()).map(Totp::code))
             }
             // Closed and opened again, after somebody has damaged a blob.
             folder.resolve("history").writeBytes(byteArrayOf(1))
-            opened {
+            opened(folder) {
                 assertEquals("The history was lost", person.told())
                 val job = laptop.code()
-                person.asked().answer.complete(Answer.Deny("not today"))
+                person.asked().answer(Answer.Deny("not today"))
                 assertEquals(200, job.end().code)
             }
         }
     }
 
-    @Test
-    fun `what is gone closes, what waits holds up nobody`() = test {
-        val (laptop, other) = Laptop(Relay.shared.url) to Laptop(Relay.shared.url)
-        opened { app ->
-            pair(app, laptop, "acme/widget")
-            enroll(laptop)
-            pair(app, other, "acme/other")
-            val withdrawn = laptop.code()
-            val question = person.asked()
-            withdrawn.number()
-            withdrawn.terminate()
-            assertEquals(130, withdrawn.end().code)
-            withTimeout(PATIENCE) { question.closed.await() }
-            // Somebody leaves this one for later, and answers the next first.
-            val first = laptop.code()
-            val later = person.asked()
-            val second = other.countersign("enroll", "other", "--json")
-            person.asked().answer.complete(Answer.Deny("not that"))
-            assertEquals(200, second.end().code)
-            later.answer.complete(Answer.Approve(first.number(), allow = false))
-            assertEquals(0, first.end().code)
+    /** Nothing more gets to disk after so many writes. */
+    private class Full(private val storage: Storage, private var room: Int) : Storage by storage {
+        override fun save(name: String, bytes: ByteArray) {
+            if (room-- <= 0) throw StorageException.Failed("the disk is full")
+            storage.save(name, bytes)
         }
-        laptop.close()
-        other.close()
+
+        val wasFull get() = room < 0
     }
 
     @Test
-    fun `a phone whose files are damaged is not replaced`() = test {
-        opened {}
-        val key = folder.resolve("key-unlock-root").readBytes()
-        for (name in listOf("phone", "phone-copy")) folder.resolve(name).writeBytes(byteArrayOf())
-        fails<AuthenticatorException.SetUp> { Sample(FileStorage(folder), FileKeychain(folder), person).open("pixel") }
-        assertArrayEquals(key, folder.resolve("key-unlock-root").readBytes())
+    fun `a set-up that was cut short just works the next time, at whichever write`() = test {
+        var writes = 0
+        do {
+            val here = folder.resolve("$writes").createDirectory()
+            val storage = Full(FileStorage(here), writes)
+            val first = runCatching { Sample(storage, FileKeychain(here), Person()).use { it.open("first") } }
+            first.onFailure { assertTrue(it is AuthenticatorException.Storage, it.stackTraceToString()) }
+            repeat(2) {
+                Sample(FileStorage(here), FileKeychain(here), Person()).use { app ->
+                    app.open("second")
+                    assertEquals(if (first.isSuccess) "first" else "second", app.phone.identity().name)
+                    // The two keys are of one phone.
+                    app.phone.enroll(SeedImport.fromText(URI), listOf(0u), listOf())
+                }
+            }
+            writes++
+        } while (storage.wasFull)
+        // What the engine keeps of a new phone, begun and done.
+        assertEquals(9, writes)
     }
+
+    @Test
+    fun `what is left of a phone is not replaced`() = test {
+        suspend fun refused(what: String) {
+            val before = files()
+            val problem = fails<AuthenticatorException.SetUp> { Sample(FileStorage(folder), FileKeychain(folder), Person()).use { it.open("pixel") } }
+            assertTrue(problem.message!!.contains("backup") || problem.message!!.contains("begin anew"), "$what: ${problem.message}")
+            assertEquals(before, files(), what)
+        }
+        opened(folder) {}
+        val all = folder.listDirectoryEntries().associateWith { it.readBytes() }
+        fun change(change: (Path) -> Unit, which: (String) -> Boolean) {
+            all.forEach { (path, bytes) -> path.writeBytes(bytes) }
+            all.keys.filter { which(it.name) }.forEach(change)
+        }
+        change({ it.writeBytes(byteArrayOf()) }) { it == "phone" || it == "phone-copy" }
+        refused("damaged")
+        change(Path::deleteExisting) { it == "key-device-root" }
+        refused("without its key")
+        change(Path::deleteExisting) { !it.startsWith("key-") }
+        refused("keys alone")
+        change({}) { true }
+        opened(folder) {}
+    }
+
+    private fun files() = folder.listDirectoryEntries().associate { it.name to Files.readAllBytes(it).toList() }
 
     @Test
     fun `every region of the sample is closed`() {
