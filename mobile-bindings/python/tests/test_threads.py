@@ -15,34 +15,44 @@ async def cancelled(task):
         await task
 
 
-async def test_an_approval_that_is_cancelled_while_the_person_is_asked(phone, device):
+async def prompted(phone, keychain):
+    """A request, and an approval of it whose person is being asked to unlock."""
     job, number, request = await phone.asked()
-    keychain = device.keychain
     keychain.answer.clear()
     keychain.asked.clear()
     approving = asyncio.create_task(phone.app.approve(request.id, number, None, False, None))
     await asyncio.wait_for(keychain.asked.wait(), 30)
+    return job, number, request, approving
+
+
+async def test_an_approval_that_is_cancelled_while_the_person_is_asked(phone, device):
+    job, number, request, approving = await prompted(phone, device.keychain)
     await cancelled(approving)
     # The prompt goes away too, although nothing else happens in this loop.
-    await asyncio.wait_for(keychain.cancelled.wait(), 5)
+    await asyncio.wait_for(device.keychain.cancelled.wait(), 5)
     assert [it.id for it in phone.app.pending()] == [request.id] and job.out == ""
 
-    keychain.answer.set()
+    device.keychain.answer.set()
     await phone.app.approve(request.id, number, None, False, None)
     assert await job.end() == 0, job.err
 
 
 async def test_a_prompt_ends_with_its_request(phone, device, refused):
-    job, number, request = await phone.asked()
-    keychain = device.keychain
-    keychain.answer.clear()
-    keychain.asked.clear()
-    approving = asyncio.create_task(phone.app.approve(request.id, number, None, False, None))
-    await asyncio.wait_for(keychain.asked.wait(), 30)
+    job, number, request, approving = await prompted(phone, device.keychain)
     job.terminate()
     await refused(cm.AuthenticatorError.Gone, asyncio.wait_for(approving, 30))
-    await asyncio.wait_for(keychain.cancelled.wait(), 5)
+    await asyncio.wait_for(device.keychain.cancelled.wait(), 5)
     assert await job.end() == 130 and job.out == ""
+
+
+async def test_a_prompt_that_is_taken_back(phone, device, refused):
+    job, number, request, approving = await prompted(phone, device.keychain)
+    phone.app.cancel_unlock()
+    assert "cancelled" in await refused(cm.AuthenticatorError.Unlock, asyncio.wait_for(approving, 30))
+    await asyncio.wait_for(device.keychain.cancelled.wait(), 5)
+    device.keychain.answer.set()
+    await phone.app.approve(request.id, number, None, False, None)
+    assert await job.end() == 0, job.err
 
 
 async def test_a_pairing_that_is_cancelled(device, laptop):
