@@ -205,7 +205,7 @@ impl Authenticator {
         Ok(())
     }
 
-    /// Ends every [`Keychain::unlock`] that is under way: its call fails with [`AuthenticatorError::Unlock`], and a request waits on. For Swift, where cancelling a
+    /// Ends every [`Keychain::unlock`] that is under way, or is about to be for a call that has begun: that call fails with [`AuthenticatorError::Unlock`], and a request waits on. For Swift, where cancelling a
     /// task does not reach this library; what waits for no unlocking is left alone.
     ///
     /// # Errors
@@ -223,8 +223,9 @@ impl Authenticator {
         Ok(self.engine.pending())
     }
 
-    /// Says yes: checks `number`, has the person unlock, and answers. If the request goes away while the person is asked, [`Keychain::unlock`] is cancelled. `codes`: how many to give, if fewer than asked for; `grant`: the pairing may
-    /// use the seed from now on; `seed`: the seed, if the request needs it. Neither seed nor code is returned.
+    /// Says yes: checks `number`, has the person unlock, and answers. If the request goes away while the person is asked, [`Keychain::unlock`] is cancelled.
+    /// `codes`: how many to give, if fewer than asked for; `grant`: the pairing may use the seed from now on; `seed`: the seed, if the request needs it.
+    /// Neither seed nor code is returned.
     ///
     /// # Errors
     /// The request still waits: [`AuthenticatorError::BadInput`], [`AuthenticatorError::Unlock`], [`AuthenticatorError::Storage`],
@@ -239,10 +240,11 @@ impl Authenticator {
         seed: Option<Arc<SeedImport>>,
     ) -> Result<(), AuthenticatorError> {
         let id = parse_id(&request_id).ok_or(PhoneError::NoSuchRequest)?;
+        let cancelled = self.engine.cancel_unlock.subscribe();
         let (engine, given) = (self.engine.clone(), seed.clone());
         let reason = self.work(move || engine.decide(&id, &Decision { number, codes, grant }, given.as_deref())).await?;
         let engine = self.engine.clone();
-        let unlock = self.run(async move { engine.unlock_for(&id, reason).await }).await?;
+        let unlock = self.run(async move { engine.unlock_for(&id, reason, cancelled).await }).await?;
         let engine = self.engine.clone();
         self.work(move || engine.approve(&id, &unlock, seed.as_deref())).await
     }
@@ -463,8 +465,8 @@ impl Authenticator {
     }
 
     fn unlock(&self, reason: String) -> Running<countersign_core::keys::UnlockRoot> {
-        let engine = self.engine.clone();
-        self.run(async move { engine.unlock(reason).await })
+        let (engine, cancelled) = (self.engine.clone(), self.engine.cancel_unlock.subscribe());
+        self.run(async move { engine.unlock(reason, cancelled).await })
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct Engine {
     keychain: Arc<dyn Keychain>,
     clock: Clock,
     /// What was missing or damaged, now or at an earlier time, and has not been accepted.
-    lost: Mutex<Lost>,
+    lost: Lost,
     /// How relays are reached.
     pub(crate) dial: Dial,
     /// How long a relay may be silent before it is asked.
@@ -67,11 +67,15 @@ struct Inner {
 }
 
 /// [`Storage`] as the core wants it.
-pub(crate) struct Saving<'a>(pub(crate) &'a dyn Storage);
+pub(crate) struct Saving<'a> {
+    pub(crate) storage: &'a dyn Storage,
+    pub(crate) lost: &'a Lost,
+}
 
 impl Store for Saving<'_> {
     fn save(&mut self, part: &str, sealed: &[u8]) -> Result<(), NotSaved> {
-        self.0.save(part.to_owned(), sealed.to_vec()).map_err(|error| NotSaved(error.to_string()))
+        let saved = self.lost.remember(self.storage).and_then(|()| self.storage.save(part.to_owned(), sealed.to_vec()));
+        saved.map_err(|error| NotSaved(error.to_string()))
     }
 }
 
@@ -82,7 +86,7 @@ impl Engine {
         let teller = Teller::start(observer)?;
         let new: Vec<_> = phone.lost().iter().filter_map(|part| lost::part(*part)).collect();
         new.iter().for_each(|what| teller.tell(attention(Attention::Lost { what: *what })));
-        let lost = Mutex::new(Lost::remembered(&*storage, new));
+        let lost = Lost::of(new, &*storage)?;
         let view = Arc::new(View::of(&phone, &[], clock.now()));
         let inner = Inner { phone, links: HashMap::new(), states: Vec::new(), teller };
         let (inner, view) = (Mutex::new(inner), watch::Sender::new(view));
@@ -98,13 +102,13 @@ impl Engine {
 
     /// What was missing or damaged, and has not been accepted.
     pub(crate) fn lost(&self) -> Vec<LostPart> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).parts().to_vec()
+        self.lost.parts()
     }
 
     /// The person knows what was lost, and goes on without.
     pub(crate) fn accept_loss(&self) -> Result<(), AuthenticatorError> {
         self.call(Phone::accept_loss)?;
-        Ok(self.lost.lock().unwrap_or_else(PoisonError::into_inner).accept(&*self.storage)?)
+        Ok(self.lost.accept(&*self.storage)?)
     }
 
     /// The requests of the view, with the time that is left now.
@@ -211,29 +215,36 @@ impl Engine {
         Ok(self.call(|phone, ctx| phone.set_wake_up(relay.as_ref(), address, ctx))?)
     }
 
-    /// Has the person unlock. No lock is held: this takes as long as the person does.
-    pub(crate) async fn unlock(&self, reason: String) -> Result<UnlockRoot, AuthenticatorError> {
-        let mut cancelled = self.cancel_unlock.subscribe();
+    /// Has the person unlock. No lock is held: this takes as long as the person does. `cancelled`: subscribed to when the call began.
+    pub(crate) async fn unlock(&self, reason: String, mut cancelled: watch::Receiver<()>) -> Result<UnlockRoot, AuthenticatorError> {
         let root = tokio::select! {
-            root = self.keychain.unlock(UNLOCK.to_owned(), reason) => Zeroizing::new(root?),
+            // Nobody is asked for a moment.
+            biased;
             _ = cancelled.changed() => return Err(KeychainError::Cancelled.into()),
+            root = self.keychain.unlock(UNLOCK.to_owned(), reason) => Zeroizing::new(root?),
         };
         UnlockRoot::from_slice(&root).ok_or_else(|| PhoneError::WrongUnlockKey.into())
     }
 
     /// Has the person unlock for a request. If that goes away meanwhile, so does the question.
-    pub(crate) async fn unlock_for(&self, request: &RequestId, reason: String) -> Result<UnlockRoot, AuthenticatorError> {
+    pub(crate) async fn unlock_for(
+        &self,
+        request: &RequestId,
+        reason: String,
+        cancelled: watch::Receiver<()>,
+    ) -> Result<UnlockRoot, AuthenticatorError> {
         let (id, mut view) = (id_text(request), self.view.subscribe());
         tokio::select! {
-            unlock = self.unlock(reason) => unlock,
+            biased;
             () = async { drop(view.wait_for(|view| !view.has(&id)).await) } => Err(PhoneError::NoSuchRequest.into()),
+            unlock = self.unlock(reason, cancelled) => unlock,
         }
     }
 
     /// Changes the phone, and routes what comes of it before anybody else can.
     pub(crate) fn call<T>(&self, change: impl FnOnce(&mut Phone, &mut Context<'_>) -> T) -> T {
         let mut inner = self.lock();
-        let mut store = Saving(&*self.storage);
+        let mut store = Saving { storage: &*self.storage, lost: &self.lost };
         let mut ctx = Context { now: self.clock.now(), rng: &mut OsRng, store: &mut store };
         let result = change(&mut inner.phone, &mut ctx);
         self.publish(&mut inner);

@@ -53,7 +53,9 @@ impl From<PhoneError> for AuthenticatorError {
             PhoneError::NoSuchRequest | PhoneError::NoSuchPairing | PhoneError::NoSuchSeed => Self::Gone(text),
             PhoneError::WrongNumber => Self::WrongNumber(text),
             PhoneError::NotAllowed => Self::NotAllowed(text),
-            PhoneError::WrongUnlockKey => Self::SetUp(format!("{text}. Restore both from the same backup, or set this phone up anew")),
+            PhoneError::WrongUnlockKey => {
+                Self::SetUp(format!("{text}. Bring the right one back from a backup of this phone that was made with it"))
+            }
             PhoneError::TooManyCodes { .. }
             | PhoneError::OtpAuth(_)
             | PhoneError::UriMissing

@@ -99,9 +99,9 @@ pub enum Attention {
 /// What was lost, and what to do. Seeds and pairings stay among [`crate::Authenticator::lost`] until [`crate::Authenticator::accept_loss`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
 pub enum LostPart {
-    /// The seeds: import the sealed ones from `countersign.toml`, or restore a backup.
+    /// The seeds: import the sealed ones from `countersign.toml`.
     Seeds,
-    /// The pairings: pair again, or restore a backup.
+    /// The pairings: pair again.
     Pairings,
     /// Requests that were under way: start the jobs again.
     Requests,

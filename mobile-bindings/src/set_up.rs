@@ -9,11 +9,13 @@ use countersign_core::{
 };
 use countersign_link::Clock;
 use rand_core::OsRng;
+use tokio::sync::Mutex as AsyncMutex;
 use zeroize::Zeroizing;
 
 use crate::{
     AuthenticatorError, Keychain, Observer, Storage, backup,
     engine::{Engine, Saving},
+    lost::{self, Lost},
 };
 
 /// The ordinary secret in the keychain.
@@ -21,7 +23,7 @@ const DEVICE: &str = "device-root";
 /// The one that the person unlocks.
 pub(crate) const UNLOCK: &str = "unlock-root";
 /// A blob that says how far a set-up has come: it is written first of all and last of all.
-const COMPLETE: &str = "complete";
+const PROGRESS: &str = "complete";
 /// It has begun: until there is a device key as well, what is there is an attempt that was not finished.
 const BEGUN: u8 = 0;
 /// It has come to its end.
@@ -32,6 +34,9 @@ const ROOT_MISSING: &str = "this phone's files are there, but its device key is 
      anew, from a backup if there is one";
 const ROOT_DAMAGED: &str =
     "this phone's device key is damaged: bring it back, or erase what is left to begin anew, from a backup if there is one";
+
+/// Two at once would write over each other's key: the second looks when the first has ended.
+static SETTING_UP: AsyncMutex<()> = AsyncMutex::const_new(());
 
 /// What is on this device: what to do before there is an [`crate::Authenticator`].
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
@@ -67,7 +72,7 @@ pub(crate) fn find(storage: &dyn Storage, keychain: &dyn Keychain) -> Result<Fou
 fn look(storage: &dyn Storage, keychain: &dyn Keychain) -> Result<There, AuthenticatorError> {
     let root = keychain.load(DEVICE.to_owned())?.map(Zeroizing::new);
     let parts = load_parts(storage)?;
-    let mark = storage.load(COMPLETE.to_owned())?;
+    let mark = storage.load(PROGRESS.to_owned())?;
     Ok(match (root, mark.as_deref()) {
         (Some(_), _) if parts.is_empty() => There::Remains(PARTS_MISSING),
         (Some(root), mark) => There::Phone { root, parts, complete: mark == Some(&[DONE]) },
@@ -87,6 +92,7 @@ pub(crate) struct Around {
 impl Engine {
     /// A new phone. The device root comes last but for the mark that all is there: a half-finished attempt has neither, and may be repeated.
     pub(crate) async fn create(name: &str, around: Around) -> Result<Self, AuthenticatorError> {
+        let _alone = SETTING_UP.lock().await;
         check_free(&around)?;
         let (device, unlock) = (DeviceRoot::make(&mut OsRng), UnlockRoot::make(&mut OsRng));
         let identity =
@@ -95,13 +101,13 @@ impl Engine {
         if identity.name.chars().all(|c| c.is_whitespace() || c == char::REPLACEMENT_CHARACTER) {
             return Err(AuthenticatorError::BadInput("a phone needs a name: laptops show it; give one with a letter in it".into()));
         }
+        begin(&*around.storage)?;
         protect(&*around.keychain, &unlock).await?;
         drop(unlock);
-        mark(&*around.storage, BEGUN)?;
         let clock = Clock::start();
         // The keychain is where it lives.
         let root = Zeroizing::new(device.expose().to_vec());
-        let mut store = Saving(&*around.storage);
+        let mut store = Saving { storage: &*around.storage, lost: &Lost::default() };
         let phone = Phone::create(device, &identity, &mut Context { now: clock.now(), rng: &mut OsRng, store: &mut store })?;
         around.keychain.store(DEVICE.to_owned(), root.to_vec())?;
         mark_done(&*around.storage);
@@ -127,16 +133,18 @@ impl Engine {
 
     /// A phone in the place of the one that made this backup.
     pub(crate) async fn restore(sealed: &[u8], passphrase: &str, around: Around) -> Result<Self, AuthenticatorError> {
+        let _alone = SETTING_UP.lock().await;
         check_free(&around)?;
         let plain = backup::open(sealed, passphrase)?;
         let clock = Clock::start();
         let restore = |store: &mut dyn Store| Phone::restore(&plain, &mut Context { now: clock.now(), rng: &mut OsRng, store });
-        // Whatever is wrong with it is told before the person is asked for anything.
-        if let Some(unlock) = restore(&mut Nowhere)?.unlock {
+        // Whatever is wrong with it is told before anything is begun, or the person asked.
+        let unlock = restore(&mut Nowhere)?.unlock;
+        begin(&*around.storage)?;
+        if let Some(unlock) = unlock {
             protect(&*around.keychain, &unlock).await?;
         }
-        mark(&*around.storage, BEGUN)?;
-        let Restored { phone, device, .. } = restore(&mut Saving(&*around.storage))?;
+        let Restored { phone, device, .. } = restore(&mut Saving { storage: &*around.storage, lost: &Lost::default() })?;
         // The keychain is where it lives.
         around.keychain.store(DEVICE.to_owned(), device.expose().to_vec())?;
         mark_done(&*around.storage);
@@ -154,8 +162,14 @@ fn load_parts(storage: &dyn Storage) -> Result<Parts, AuthenticatorError> {
     Ok(parts)
 }
 
+/// From here on what is there may be replaced, until there is a device key.
+fn begin(storage: &dyn Storage) -> Result<(), AuthenticatorError> {
+    mark(storage, BEGUN)?;
+    Ok(lost::forget(storage)?)
+}
+
 fn mark(storage: &dyn Storage, state: u8) -> Result<(), AuthenticatorError> {
-    Ok(storage.save(COMPLETE.to_owned(), vec![state])?)
+    Ok(storage.save(PROGRESS.to_owned(), vec![state])?)
 }
 
 fn mark_done(storage: &dyn Storage) {

@@ -3,13 +3,17 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex, atomic::Ordering, mpsc};
+use std::{
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, atomic::Ordering, mpsc},
+    task::{Context, Poll, Waker},
+};
 
 use common::{App, Digits, Events, Laptop, PASSPHRASE, PATIENCE, URI, World, reopened, runtime, wait};
 use countersign_core::pairing::AwaitP1;
 use countersign_mobile::{
-    Authenticator, AuthenticatorError, Connection, Event, Found, Gone, LinkState, LostPart, Observer, ObserverError, SeedImport, Storage,
-    StorageError, find_phone,
+    Attention, Authenticator, AuthenticatorError, Connection, Event, Found, Gone, LinkState, LostPart, Observer, ObserverError, SeedImport,
+    Storage, StorageError, find_phone,
 };
 use rand_core::OsRng;
 use tokio::time::timeout;
@@ -17,6 +21,10 @@ use tokio::time::timeout;
 fn create(app: &Arc<App>) -> Result<Arc<Authenticator>, AuthenticatorError> {
     let (tell, _) = mpsc::channel();
     wait(Authenticator::create("pixel".into(), app.clone(), app.clone(), Arc::new(Events(tell))))
+}
+
+fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 fn found(app: &Arc<App>) -> Found {
@@ -95,29 +103,53 @@ fn what_was_lost_is_known_until_somebody_accepts_it() {
     let world = World::new();
     world.enroll();
     world.pair();
-    for part in ["seeds", "history"] {
-        world.app.blobs.lock().unwrap().insert(part.into(), b"damaged".to_vec());
-    }
+    let damage = |part: &str| world.app.blobs.lock().unwrap().insert(part.into(), b"damaged".to_vec());
+    let lost = |event: Event| matches!(event, Event::AttentionNeeded { attention: Attention::Lost { .. } });
+    let enroll = |phone: &Authenticator| wait(phone.enroll(SeedImport::from_text(URI.into()).unwrap(), vec![0], vec![]));
+    damage("seeds");
+    damage("history");
     let (phone, events) = reopened(&world);
     assert_eq!(phone.lost().unwrap(), [LostPart::Seeds, LostPart::History]);
-    let told = |events: &mpsc::Receiver<Event>| events.try_iter().filter(|it| matches!(it, Event::AttentionNeeded { .. })).count();
-    // The list is written anew.
-    let enroll = |phone: &Authenticator| wait(phone.enroll(SeedImport::from_text(URI.into()).unwrap(), vec![0], vec![]));
+    for _ in 0..2 {
+        assert!(lost(events.recv_timeout(PATIENCE).unwrap()));
+    }
+    // Nothing is written anew before it is remembered that it was lost.
+    *world.app.writes.lock().unwrap() = Some(0);
+    assert!(matches!(enroll(&phone), Err(AuthenticatorError::Storage(_))));
+    *world.app.writes.lock().unwrap() = None;
     enroll(&phone).unwrap();
-    assert_eq!(told(&events), 2);
     drop(phone);
     let (phone, events) = reopened(&world);
     assert_eq!((phone.seeds().unwrap().len(), phone.lost().unwrap()), (1, vec![LostPart::Seeds]), "a history is missed by no backup");
     wait(phone.accept_loss()).unwrap();
     assert_eq!(phone.lost().unwrap(), []);
     drop(phone);
-    assert_eq!(told(&events), 0, "once is enough");
-    // Also where nothing else has written the list anew.
-    world.app.blobs.lock().unwrap().insert("pairings".into(), b"damaged".to_vec());
-    let (phone, _) = reopened(&world);
-    wait(phone.accept_loss()).unwrap();
-    drop(phone);
+    // The channel is closed when everything has been told.
+    assert_eq!(events.iter().filter(|event| lost(event.clone())).count(), 0, "once is enough");
     assert_eq!(reopened(&world).0.lost().unwrap(), []);
+    // Also where nothing else has written the list anew.
+    damage("pairings");
+    wait(reopened(&world).0.accept_loss()).unwrap();
+    assert_eq!(reopened(&world).0.lost().unwrap(), []);
+    // What another phone has lost here is none of the next one's.
+    let app = Arc::new(App::default());
+    app.blobs.lock().unwrap().insert("lost".into(), b"seeds".to_vec());
+    assert_eq!(create(&app).unwrap().lost().unwrap(), []);
+}
+
+#[test]
+fn two_attempts_to_set_up_at_once_make_one_phone() {
+    let app = Arc::new(App::default());
+    let made: Vec<_> = std::thread::scope(|scope| {
+        let attempts: Vec<_> = (0..4).map(|_| scope.spawn(|| create(&app).map(|phone| phone.identity().unwrap()))).collect();
+        attempts.into_iter().filter_map(|attempt| attempt.join().unwrap().ok()).collect()
+    });
+    assert_eq!(made.len(), 1);
+    let (tell, _events) = mpsc::channel();
+    let phone = wait(Authenticator::open(app.clone(), app.clone(), Arc::new(Events(tell)))).unwrap();
+    assert_eq!(phone.identity().unwrap(), made[0]);
+    // The key that is protected is this phone's.
+    wait(phone.enroll(SeedImport::from_text(URI.into()).unwrap(), vec![0], vec![])).unwrap();
 }
 
 #[test]
@@ -140,6 +172,12 @@ fn a_prompt_ends_when_it_is_taken_back_and_with_its_request() {
         open(0);
         answer
     };
+    // Taken back before it is there, it does not come.
+    let mut approving = pin!(world.phone.approve(pending.id.clone(), number.clone(), None, true, None));
+    assert!(poll_once(approving.as_mut()).is_pending());
+    world.phone.cancel_unlock().unwrap();
+    let answer = wait(approving);
+    assert!(matches!(answer, Err(AuthenticatorError::Unlock(_))), "{answer:?}");
     // The person's app takes it back: nothing is decided.
     let answer = ends(&|| world.phone.cancel_unlock().unwrap());
     assert!(matches!(answer, Err(AuthenticatorError::Unlock(_))), "{answer:?}");

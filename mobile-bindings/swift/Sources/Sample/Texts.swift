@@ -31,8 +31,8 @@ extension Attention {
 extension LostPart {
     fileprivate var text: String {
         switch self {
-        case .seeds: "The list of seeds was lost: import the sealed ones, or restore a backup"
-        case .pairings: "The pairings were lost: pair again, or restore a backup"
+        case .seeds: "The list of seeds was lost: import the sealed ones from countersign.toml"
+        case .pairings: "The pairings were lost: pair again"
         case .requests: "Requests under way were lost: start the jobs again"
         case .history: "The history was lost"
         }

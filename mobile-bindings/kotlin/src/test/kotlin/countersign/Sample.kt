@@ -192,8 +192,8 @@ private fun words(attention: Attention) = when (attention) {
     is Attention.WakeUpRefused -> "${attention.relay} will not wake this phone: ${attention.problem}"
     is Attention.StorageProblem -> attention.problem
     is Attention.Lost -> when (attention.what) {
-        LostPart.SEEDS -> "The list of seeds was lost: import the sealed ones, or restore a backup"
-        LostPart.PAIRINGS -> "The pairings were lost: pair again, or restore a backup"
+        LostPart.SEEDS -> "The list of seeds was lost: import the sealed ones from countersign.toml"
+        LostPart.PAIRINGS -> "The pairings were lost: pair again"
         LostPart.REQUESTS -> "Requests under way were lost: start the jobs again"
         LostPart.HISTORY -> "The history was lost"
     }
