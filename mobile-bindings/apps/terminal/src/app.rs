@@ -35,6 +35,8 @@ impl App {
         let dir = Arc::new(StateDir::create(&state_path(state)?)?);
         let (console, keychain, events) = around(&dir, false)?;
         check_free(&dir, &keychain)?;
+        // Of a set-up that was cut short: with a backup that has no such key it would pass for this phone's.
+        dir.remove(keychain::UNLOCK).map_err(Error::msg)?;
         let passphrase = console.ask("passphrase of the backup", true)?;
         let restored = wait(Authenticator::restore(backup, passphrase.to_string(), dir.clone(), keychain.clone(), events));
         Ok(Self { authenticator: restored.map_err(|error| in_words(error, &dir, &keychain))?, console, dir, keychain })
@@ -60,10 +62,11 @@ fn check_free(dir: &Arc<StateDir>, keychain: &Arc<PassphraseKeychain>) -> anyhow
         Found::Phone => {
             bail!("a phone is set up already in {path}; use it (countersign-phone run), or choose another folder with --state DIR")
         }
-        Found::Remains { problem } => bail!("{problem} (the state folder is {path}; --state DIR chooses another)"),
+        Found::Remains { problem } => bail!("{} --state DIR chooses another", in_folder(&problem, dir)),
         // The engine knows nothing of that file. A set-up that was cut short has left a blob as well.
         Found::NoPhone if keychain::is_there(dir).map_err(Error::msg)? && !dir.has_state().map_err(Error::msg)? => bail!(
-            "{path} has a key that opens seeds already, and nothing else of a phone; bring its other files ('state-...', 'device.key') back, or choose another folder with --state DIR"
+            "{path} has a key that opens seeds already, unlock.age, and nothing else of a phone; bring its other files ('state-...', 'device.key') back, or choose another folder with --state DIR. \
+             Deleting unlock.age gives up every seed that was sealed to this phone, unless there is a backup with that key"
         ),
         Found::NoPhone => Ok(()),
     }
@@ -73,9 +76,21 @@ fn check_free(dir: &Arc<StateDir>, keychain: &Arc<PassphraseKeychain>) -> anyhow
 fn in_words(error: AuthenticatorError, dir: &StateDir, keychain: &PassphraseKeychain) -> anyhow::Error {
     match (keychain.take_refusal(), error) {
         (Some(refusal), _) => anyhow::Error::msg(refusal),
-        (None, AuthenticatorError::SetUp(text)) => anyhow::anyhow!("{text} (the state folder is {})", dir.path().display()),
-        (None, error) => error.into(),
+        (None, error) => with_folder(error, dir),
     }
+}
+
+/// What is missing or left is in a folder.
+pub(crate) fn with_folder(error: AuthenticatorError, dir: &StateDir) -> Error {
+    match error {
+        AuthenticatorError::SetUp(text) => Error::msg(in_folder(&text, dir)),
+        error => error.into(),
+    }
+}
+
+fn in_folder(text: &str, dir: &StateDir) -> String {
+    let path = dir.path().display();
+    format!("{text}. The state folder is {path}: device.key and unlock.age in it are the keys, 'state-...' everything else.")
 }
 
 /// Waits for what the engine does on its own threads.

@@ -39,6 +39,9 @@ pub(crate) enum NoAnswer {
     Dropped,
 }
 
+/// How long a program that ends waits for Enter: what is typed on would be the shell's.
+const STRAY: Duration = Duration::from_secs(10);
+
 /// What woke [`Console::wait`].
 pub(crate) enum Wake {
     Event(Box<Event>),
@@ -130,12 +133,11 @@ impl Console {
         self.lock().no_answer.take()
     }
 
-    /// Waits until whoever was typing for a hidden question that went away is done with it.
+    /// Waits until whoever was typing for a hidden question that went away is done with it, or has gone away.
     pub(crate) fn end_stray(&self) {
-        let mut state = self.lock();
-        while state.stray.is_some() && !state.stopped {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        let state = self.lock();
+        let types = |state: &mut State| state.stray.is_some() && !state.stopped;
+        let (mut state, _) = self.changed.wait_timeout_while(state, STRAY, types).unwrap_or_else(PoisonError::into_inner);
         if let Some(hidden) = state.stray.take() {
             // Before it could be shown.
             tty::forget_typed();
@@ -182,7 +184,9 @@ impl Console {
         };
         let mut state = self.lock();
         state.asking = false;
-        state.no_answer = answer.as_ref().err().copied().or(state.no_answer);
+        if let Err(why) = answer {
+            state.note(why);
+        }
         self.changed.notify_all();
         answer
     }
@@ -195,7 +199,7 @@ impl Console {
         }
         loop {
             if let Some(why) = state.end_of(wanted) {
-                state.no_answer = Some(why);
+                state.note(why);
                 return Err(why);
             }
             if state.stray.is_none() {
@@ -285,6 +289,13 @@ impl Console {
 }
 
 impl State {
+    /// How a question went wrong. One that only its asker wants no more says nothing about the request that is watched by now.
+    fn note(&mut self, why: NoAnswer) {
+        if why != NoAnswer::Dropped || self.dropped {
+            self.no_answer = Some(why);
+        }
+    }
+
     /// Why a question is to end without an answer.
     fn end_of(&self, wanted: &Wanted) -> Option<NoAnswer> {
         match (self.stopped, self.dropped || wanted.is_over()) {

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use countersign_mobile::{Storage, StorageError};
 use rustix::fs::{FlockOperation, flock};
+use zeroize::Zeroizing;
 
 use crate::{keychain, output};
 
@@ -125,7 +126,7 @@ impl StateDir {
         }
     }
 
-    /// Replaces a file: new bytes to a new file, to disk, then the name, to disk.
+    /// Replaces a file: new bytes to a new file, to disk, then the name, to disk. If it fails, the old bytes are what is found.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), String> {
         self.replace(name, bytes).map_err(|error| {
             let todo = match error.kind() {
@@ -137,11 +138,42 @@ impl StateDir {
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let file = self.path.join(name);
+        let old = match fs::read(&file) {
+            Ok(bytes) => Some(Zeroizing::new(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        self.put(name, bytes)?;
+        self.sync().inspect_err(|_| {
+            // The new name may or may not outlive a crash: only the old one must. What fails here has no better end.
+            let _ = match old {
+                Some(old) => self.put(name, &old),
+                None => fs::remove_file(file),
+            };
+            let _ = self.sync();
+        })
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let mut new = tempfile::Builder::new().prefix(TEMPORARY).permissions(Permissions::from_mode(0o600)).tempfile_in(&self.path)?;
         new.write_all(bytes)?;
         new.as_file().sync_all()?;
         new.persist(self.path.join(name)).map_err(|error| error.error)?;
-        File::open(&self.path)?.sync_all()
+        Ok(())
+    }
+
+    /// Removes a file, if it is there.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), String> {
+        let file = self.path.join(name);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(format!("cannot delete {}: {error}", file.display())),
+            _ => Ok(()),
+        }
     }
 
     /// Removes what interrupted writes left. The lock says that no other program is writing.

@@ -48,7 +48,7 @@ fn keys_without_their_state_are_not_replaced() {
     }
     phone.run(&["init"], "correct horse\n").fails("keys are there, but nothing else: bring its files back");
     fs::remove_file(phone.file("device.key")).unwrap();
-    phone.run(&["init"], "correct horse\n").fails("has a key that opens seeds already, and nothing else");
+    phone.run(&["init"], "correct horse\n").fails("has a key that opens seeds already, unlock.age, and nothing else");
     assert_eq!(fs::read(phone.file("unlock.age")).unwrap(), unlock);
 }
 
@@ -60,6 +60,28 @@ fn a_set_up_that_was_cut_short_is_repeated() {
     phone.run(&["seeds"], "").fails("set one up first");
     phone.run(&["init"], "another horse\n").ok();
     phone.run(&["enroll"], &format!("{URI}\nanother horse\n")).ok();
+    // Killed after the first file.
+    for name in phone.blobs().into_keys().filter(|name| name != "state-complete") {
+        fs::remove_file(phone.file(&name)).unwrap();
+    }
+    fs::write(phone.file("state-complete"), [0]).unwrap();
+    fs::remove_file(phone.file("device.key")).unwrap();
+    phone.run(&["init"], "correct horse\n").ok();
+}
+
+#[test]
+fn what_a_set_up_that_was_cut_short_has_left_is_not_the_key_of_a_restored_phone() {
+    let phone = Phone::set_up();
+    let backup = phone.home.path().join("phone.age");
+    let backup = backup.to_str().unwrap();
+    phone.run(&["backup", backup, "--without-unlock-key"], "correct horse\n").ok();
+    let other = Phone::set_up();
+    fs::write(other.file("state-complete"), [0]).unwrap();
+    fs::remove_file(other.file("device.key")).unwrap();
+    let restored = other.run(&["restore", backup], "correct horse\n");
+    assert!(restored.err.contains("countersign-phone restore-key"), "{}", restored.err);
+    restored.ok();
+    other.run(&["enroll"], &format!("{URI}\ncorrect horse\n")).fails("restore-key");
 }
 
 #[test]

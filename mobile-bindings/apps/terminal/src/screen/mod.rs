@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use crate::{
-    app::wait,
+    app::{wait, with_folder},
     console::Console,
     output, show,
     state::{StateDir, state_path},
@@ -77,7 +77,8 @@ pub(crate) fn run(state: Option<PathBuf>) -> anyhow::Result<()> {
     console.catch_signals()?;
     let (sender, messages) = channel();
     let keychain = Arc::new(ScreenKeychain::new(dir.clone(), sender.clone()));
-    let phone = wait(Authenticator::open(dir, keychain, Arc::new(Events(sender.clone()))))?;
+    let opened = wait(Authenticator::open(dir.clone(), keychain, Arc::new(Events(sender.clone()))));
+    let phone = opened.map_err(|error| with_folder(error, &dir))?;
     if phone.pairings()?.is_empty() {
         bail!(show::no_pairing(&phone.lost()?));
     }

@@ -82,7 +82,8 @@ impl Model {
         };
         match deed {
             Some(deed) => self.begin(Question::Sure(deed)),
-            None => self.notice("choose whose use of it with Up and Down first".into()),
+            None if self.rows().iter().any(|row| row.right.is_some()) => self.notice("choose a line with Up and Down first".into()),
+            None => self.notice("there is nothing to allow or deny here yet".into()),
         }
     }
 }
