@@ -34,7 +34,7 @@ public final class FileStorage: Storage {
         try failing("can't be read", "unlock this device once after its start, and try again") { try read(name) }
     }
 
-    /// Returns when the new bytes are on disk. If it throws, the old ones are what is found, also after a restart.
+    /// Returns when the new bytes are on disk. If it throws, the old ones are what is found.
     public func save(name: String, bytes: Data) throws {
         try failing("can't be written", "make room on this device and try again") {
             let old = try read(name)
@@ -42,11 +42,16 @@ public final class FileStorage: Storage {
             do {
                 try folderToDisk(folder)
             } catch {
-                // The new name may or may not outlive a crash: only the old one must.
-                if let old { try put(name, old) } else { try FileManager.default.removeItem(at: file(name)) }
+                // The new name may or may not outlive a crash: only the old one must. The same disk has to keep that.
+                try? putBack(name, old)
                 throw error
             }
         }
+    }
+
+    private func putBack(_ name: String, _ old: Data?) throws {
+        if let old { try put(name, old) } else { try FileManager.default.removeItem(at: file(name)) }
+        try folderToDisk(folder)
     }
 
     /// Forgets everything that this phone knows, for good. First close the `Authenticator` and erase the keychain: files without keys are never taken for a phone.

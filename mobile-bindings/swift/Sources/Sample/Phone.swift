@@ -41,12 +41,11 @@ public struct Phone: Sendable {
 
     // region: run
     /// Connects, and asks about each request for itself: one that nobody answers holds up no other. Ends when its task is cancelled, takes the system's prompt
-    /// away then, and may be called again: what still waits is asked about anew.
+    /// away then, and may be called again when it has ended: what still waits is asked about anew.
     public func run(_ screens: some Screens) async throws {
         try await authenticator.connect()
         let (texts, tell) = AsyncStream.makeStream(of: String.self)
-        defer { tell.finish() }
-        Task { for await text in texts { await screens.tell(text) } }
+        let telling = Task { for await text in texts { await screens.tell(text) } }
         var asked: [String: Task<Void, Never>] = [:]
         func ask(_ request: PendingRequest) {
             guard asked[request.id] == nil else { return }
@@ -65,6 +64,8 @@ public struct Phone: Sendable {
         // Cancelling a task does not reach the library.
         try authenticator.cancelUnlock()
         for question in asked.values { await question.value }
+        tell.finish()
+        await telling.value
         // A job whose phone goes away while it waits has to ask anew, with another number.
         if try authenticator.pending().isEmpty { try await authenticator.disconnect() }
     }
@@ -76,6 +77,7 @@ public struct Phone: Sendable {
         while waits(request), !Task.isCancelled {
             do {
                 let answer = try await screens.ask(request)
+                try Task.checkCancellation()
                 // In a task of its own: what closes a question does not end the answer, and what comes of it is told.
                 await Task { await give(answer, to: request, tell) }.value
             } catch where !Task.isCancelled {

@@ -21,7 +21,8 @@ import uniffi.countersign_mobile.AuthenticatorInterface
 /**
  * Connects [phone] while a screen of the app is [shown] (a count of started activities, or AndroidX's `ProcessLifecycleOwner`), and again at once when
  * the device has another network. When none is shown any more it disconnects after some seconds, or when no request waits any longer. Runs until it is
- * cancelled: once, in a scope of the process. [tell] has the text of what went wrong.
+ * cancelled: once, in a scope of the process, and before the phone is closed. An app with push messages counts one that it is handling as a screen. [tell] has
+ * the text of what went wrong.
  */
 suspend fun stayConnected(context: Context, phone: AuthenticatorInterface, shown: Flow<Boolean>, tell: (String) -> Unit) =
     stayConnected(phone, shown, defaultNetwork(context), tell)

@@ -10,9 +10,11 @@ import kotlinx.coroutines.withContext
 import uniffi.countersign_mobile.Authenticator
 import uniffi.countersign_mobile.AuthenticatorException
 import uniffi.countersign_mobile.Found
+import uniffi.countersign_mobile.KeychainException
 import uniffi.countersign_mobile.Observer
 import uniffi.countersign_mobile.PendingRequest
 import uniffi.countersign_mobile.SeedImport
+import uniffi.countersign_mobile.StorageException
 import uniffi.countersign_mobile.findPhone
 
 /** What the first screen of the app is about. */
@@ -23,8 +25,11 @@ sealed interface Start {
     /** Go on with this. */
     class Ready(val phone: Authenticator) : Start
 
-    /** Show this, and offer to try again, and to [Home.eraseAll]. */
+    /** It can't be opened now: show this, and offer to try again. [Home.eraseAll] only where nobody finds it by accident: mostly nothing is lost. */
     class Trouble(val problem: String) : Start
+
+    /** A phone that can't be opened, or what is left of one. Show this first: it says what to do. Offer [Home.eraseAll] as the last resort. */
+    class Remains(val problem: String) : Start
 }
 
 /** Where the phone of this app lives. One for the process: two would write over each other's files. */
@@ -33,13 +38,15 @@ class Home internal constructor(private val storage: FileStorage, private val ke
     constructor(application: Application, title: String, observer: Observer) :
         this(FileStorage(application), KeystoreKeychain(application, SystemPrompt(application, title)), observer)
 
-    /** Call it once. */
+    /** Until it gives [Start.Ready]; one [Authenticator] is enough. */
     suspend fun open(): Start = try {
         when (val found = findPhone(storage, keychain)) {
             is Found.NoPhone -> Start.NoPhone
             is Found.Phone -> Start.Ready(Authenticator.open(storage, keychain, observer))
-            is Found.Remains -> Start.Trouble(found.problem)
+            is Found.Remains -> Start.Remains(found.problem)
         }
+    } catch (problem: AuthenticatorException.SetUp) {
+        Start.Remains(problem.message.orEmpty())
     } catch (problem: AuthenticatorException) {
         Start.Trouble(problem.message.orEmpty())
     }
@@ -53,7 +60,10 @@ class Home internal constructor(private val storage: FileStorage, private val ke
 
     /**
      * Begins anew. Only after the person has been told that this phone's seeds and pairings are gone for good without a backup, and has said yes; close
-     * the [Authenticator] first, if there is one.
+     * the [Authenticator] first, if there is one, after what uses it has ended (`stayConnected`).
+     *
+     * @throws KeychainException with what to tell the person; do it again then
+     * @throws StorageException as well
      */
     suspend fun eraseAll() = withContext(Dispatchers.IO) {
         // In this order: if the app is killed in between, `open` finds remains.

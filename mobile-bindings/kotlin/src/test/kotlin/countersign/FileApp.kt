@@ -33,8 +33,11 @@ class FileStorage(private val folder: Path, private val folderToDisk: (Path) -> 
         try {
             folderToDisk(folder)
         } catch (problem: IOException) {
-            // The new file may or may not outlive a crash, and the engine takes it for not saved: only the old one may be found.
-            if (old == null) Files.delete(folder.resolve(name)) else replace(name, old)
+            // The new file may or may not outlive a crash, and the engine takes it for not saved: only the old one may be found. The same disk has to keep that.
+            runCatching {
+                if (old == null) Files.delete(folder.resolve(name)) else replace(name, old)
+                folderToDisk(folder)
+            }
             throw problem
         }
     } catch (problem: IOException) {

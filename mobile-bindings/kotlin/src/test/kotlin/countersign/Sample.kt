@@ -57,13 +57,16 @@ interface Screen {
 /** A whole authenticator, but for its screens and its key store. */
 class Sample(private val storage: Storage, private val keychain: Keychain, private val screen: Screen) : AutoCloseable {
     // region: observer
-    private val events = Channel<Event>(Channel.UNLIMITED)
+    /** What somebody was about to take who was cancelled at that moment is for the next. */
+    private val events: Channel<Event> = Channel(Channel.UNLIMITED) { add(it) }
+
+    private fun add(event: Event) {
+        events.trySend(event)
+    }
 
     /** Called on a thread of the engine: hand over and return. */
     private val observer = object : Observer {
-        override fun onEvent(event: Event) {
-            events.trySend(event)
-        }
+        override fun onEvent(event: Event) = add(event)
     }
     // endregion
 

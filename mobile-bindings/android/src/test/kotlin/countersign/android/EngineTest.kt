@@ -94,9 +94,9 @@ class EngineTest {
         assertEquals(recipient, (home().open() as Start.Ready).phone.use { it.identity().recipient })
         // Killed while it erased: neither opened nor replaced.
         keychain.erase()
-        assertTrue("device key" in (home().open() as Start.Trouble).problem)
+        assertTrue("device key" in (home().open() as Start.Remains).problem)
         assertThrows<AuthenticatorException.SetUp> { runBlocking { home().create("test") } }
-        assertTrue("device key" in (home().open() as Start.Trouble).problem)
+        assertTrue("device key" in (home().open() as Start.Remains).problem)
         home().eraseAll()
         assertSame(Start.NoPhone, home().open())
         home().restore(backup, PASSPHRASE).use { assertEquals(recipient, it.identity().recipient) }
