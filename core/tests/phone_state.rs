@@ -194,6 +194,18 @@ fn what_is_no_backup_is_told() {
 }
 
 #[test]
+fn a_right_that_is_taken_away_ends_the_request_that_waits_for_it() {
+    let (mut world, mut exchange, _, _, _) = asked();
+    let (pairing, seed) = (world.phone.pairings()[0].id, world.phone.seeds()[0].id);
+    world.phone(|phone, _, ctx| phone.allow(&pairing, &seed, true, ctx)).unwrap();
+    assert_eq!(world.phone.pending(world.now).len(), 1);
+    world.phone(|phone, _, ctx| phone.allow(&pairing, &seed, false, ctx)).unwrap();
+    assert!(world.phone.pending(world.now).is_empty());
+    assert_eq!(world.run(&mut exchange).1, Some(Err(Failure::Policy)));
+    assert_eq!(world.phone.history().last().unwrap().outcome, HistoryOutcome::Policy);
+}
+
+#[test]
 fn a_seed_that_is_removed_serves_no_more_and_its_steps_stay_burnt() {
     let (mut world, mut exchange, _, sealed, kept) = asked();
     let seed = world.phone.seeds()[0].id;
@@ -201,6 +213,8 @@ fn a_seed_that_is_removed_serves_no_more_and_its_steps_stay_burnt() {
     world.phone(|phone, _, ctx| phone.remove_seed(&seed, ctx)).unwrap();
     assert_eq!(world.run(&mut exchange).1, Some(Err(Failure::Policy)));
     assert!(world.phone.seeds().is_empty() && world.phone.pending(world.now).is_empty());
+    let refused = world.phone.history().last().unwrap();
+    assert_eq!((refused.outcome, refused.label.as_str()), (HistoryOutcome::Policy, "ACME:release"));
     assert_eq!(world.phone.pairings()[0].seeds, []);
     assert_eq!(another(&mut world, &sealed, &kept), Err(Failure::UnknownSeed));
     assert_eq!(world.phone(|phone, _, ctx| phone.remove_seed(&seed, ctx)), Err(PhoneError::NoSuchSeed));

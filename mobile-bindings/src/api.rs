@@ -367,7 +367,7 @@ impl Authenticator {
         Ok(self.engine.view().history.clone())
     }
 
-    /// Allows or denies a pairing the use of a seed, by their ids.
+    /// Allows or denies a pairing the use of a seed, by their ids. Denied, a request of it that waits is refused.
     ///
     /// # Errors
     /// [`AuthenticatorError::Gone`], [`AuthenticatorError::Storage`].

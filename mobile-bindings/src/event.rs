@@ -35,7 +35,7 @@ pub struct Connection {
 /// Why a request is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
 pub enum Gone {
-    /// It was answered on this phone.
+    /// It was answered on this phone, or refused because its seed or its right was taken away here.
     Answered,
     /// The job gave up, nobody answered in time, or the phone was disconnected.
     Withdrawn,

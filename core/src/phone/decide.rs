@@ -305,12 +305,26 @@ impl Phone {
         outcome: HistoryOutcome,
         ctx: &mut Context<'_>,
     ) -> Result<(), PhoneError> {
+        let Some(Session::AwaitHuman(session)) = self.sessions.get(id) else {
+            return Err(PhoneError::NoSuchRequest);
+        };
+        let entry = self.history_entry(id, &session.channel, 0, outcome, ctx.now);
+        self.end_with(id, status, reason, entry, ctx)
+    }
+
+    fn end_with(
+        &mut self,
+        id: &PairingId,
+        status: Status,
+        reason: &str,
+        entry: HistoryEntry,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), PhoneError> {
         let Some(Session::AwaitHuman(mut session)) = self.sessions.remove(id) else {
             return Err(PhoneError::NoSuchRequest);
         };
         let result = RequestResult::without_codes(status, reason, ctx.now.unix);
         let m4 = write(&mut session.channel, &PhoneMessage::Result(result)).map_err(|_| PhoneError::Channel)?;
-        let entry = self.history_entry(id, &session.channel, 0, outcome, ctx.now);
         let tag = session.channel.tag;
         let saved = self.transact(ctx, |state| {
             state.keep_answer(&tag, &m4);
@@ -321,6 +335,24 @@ impl Phone {
         }
         self.sent(id, session, &m4);
         Ok(())
+    }
+
+    /// The requests that wait for codes of a seed, as the history will tell that they were refused. `pairing`: of this one alone.
+    pub(super) fn refusals(&self, seed: &[u8; 16], pairing: Option<&PairingId>, now: Now) -> Vec<(PairingId, HistoryEntry)> {
+        let waiting = self.sessions.iter().filter_map(|(id, session)| match session {
+            Session::AwaitHuman(session) if session.channel.seed == Some(*seed) => Some((id, session)),
+            _ => None,
+        });
+        let asked = waiting.filter(|(id, _)| pairing.is_none_or(|pairing| pairing == *id));
+        asked.map(|(id, session)| (*id, self.history_entry(id, &session.channel, 0, HistoryOutcome::Policy, now))).collect()
+    }
+
+    /// Refuses what may not be answered with codes any more.
+    pub(super) fn refuse(&mut self, refusals: Vec<(PairingId, HistoryEntry)>, ctx: &mut Context<'_>) {
+        for (id, entry) in refusals {
+            // The session is there: it was just looked up.
+            let _ = self.end_with(&id, Status::Policy, "", entry, ctx);
+        }
     }
 
     /// A request nobody decided in time.

@@ -6,15 +6,13 @@ use serde_bytes::ByteArray;
 use zeroize::Zeroizing;
 
 use super::{
-    Context, HistoryOutcome, Phone, PhoneError, PhoneEvent, SeedInfo,
-    session::Session,
+    Context, Phone, PhoneError, SeedInfo,
     state::{Id, MAX_FILES, MAX_SEEDS, Seed, State},
 };
 use crate::{
-    keys::{PairingId, PublicKey, UnlockRoot, derive},
+    keys::{PublicKey, UnlockRoot, derive},
     labels,
     otp::OtpAuth,
-    request::Status,
     seed::{MAX_RECIPIENTS, Recipient, SealedSeed, SeedId, open, seal},
     text::MAX_LABEL,
 };
@@ -121,18 +119,10 @@ impl Phone {
     /// [`PhoneError::NoSuchSeed`], [`PhoneError::NotSaved`].
     pub fn remove_seed(&mut self, id: &[u8; 16], ctx: &mut Context<'_>) -> Result<(), PhoneError> {
         self.state.seed(id).ok_or(PhoneError::NoSuchSeed)?;
+        let refusals = self.refusals(id, None, ctx.now);
         self.transact(ctx, |state| state.remove_seed(id))?;
-        for pairing in self.waiting_for_seed(id) {
-            // The session is there: it was just looked up.
-            let _ = self.end(&pairing, Status::Policy, "", HistoryOutcome::Policy, ctx);
-            self.event(PhoneEvent::Withdrawn(pairing));
-        }
+        self.refuse(refusals, ctx);
         Ok(())
-    }
-
-    fn waiting_for_seed(&self, id: &[u8; 16]) -> Vec<PairingId> {
-        let waits = |session: &Session| matches!(session, Session::AwaitHuman(session) if session.channel.seed == Some(*id));
-        self.sessions.iter().filter(|(_, session)| waits(session)).map(|(pairing, _)| *pairing).collect()
     }
 
     /// The last step of a seed that may have been issued, here or by a phone that this one took the place of.

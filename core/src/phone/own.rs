@@ -190,14 +190,16 @@ impl Phone {
         self.prove(id);
     }
 
-    /// Allows or denies a pairing the use of a seed.
+    /// Allows or denies a pairing the use of a seed. Denied, a request of it that waits is refused.
     ///
     /// # Errors
     /// [`PhoneError::NoSuchPairing`], [`PhoneError::NoSuchSeed`], [`PhoneError::NotSaved`].
     pub fn allow(&mut self, pairing: &PairingId, seed: &[u8; 16], allowed: bool, ctx: &mut Context<'_>) -> Result<(), PhoneError> {
         self.state.pairing(pairing).ok_or(PhoneError::NoSuchPairing)?;
         self.state.seed(seed).ok_or(PhoneError::NoSuchSeed)?;
+        let refusals = if allowed { Vec::new() } else { self.refusals(seed, Some(pairing), ctx.now) };
         self.transact(ctx, |state| state.set_grant(pairing, seed, allowed))?;
+        self.refuse(refusals, ctx);
         Ok(())
     }
 
