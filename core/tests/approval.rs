@@ -49,10 +49,18 @@ fn a_wrong_number_ends_the_request() {
     let (pairing, key) = world.pair();
     let sealed = world.enrolled();
     let mut exchange = Exchange::new(pairing, key, ask(&sealed, 1), world.now);
-    world.run(&mut exchange);
+    let number = number(&world.run(&mut exchange).0);
     let id = world.phone.pending(world.now)[0].request_id;
-    let decision = Decision { number: "not it".into(), codes: None, grant: true };
-    assert_eq!(world.phone(|phone, _, ctx| phone.decide(&id, &decision, ctx)), Err(PhoneError::WrongNumber));
+    let mut decide = |number: &str| {
+        let decision = Decision { number: number.into(), codes: None, grant: true };
+        world.phone(|phone, _, ctx| phone.decide(&id, &decision, ctx))
+    };
+    // A slip is no guess.
+    for slip in ["", "12345", "1234567", "not it"] {
+        assert_eq!(decide(slip), Err(PhoneError::NoNumber { digits: 6 }));
+    }
+    let wrong = if number.digits() == "000000" { "000001" } else { "000000" };
+    assert_eq!(decide(wrong), Err(PhoneError::WrongNumber));
     assert_eq!(world.run(&mut exchange).1, Some(Err(Failure::WrongNumber)));
     assert!(world.phone.pending(world.now).is_empty());
 }

@@ -18,7 +18,7 @@ use crate::{
     pair,
     records::id_text,
     set_up::{self, Around},
-    shell::{Running, Shell, broken, on_its_own},
+    shell::{Running, Shell, broken, ended, on_its_own},
 };
 
 /// Shortest and longest heartbeat, seconds.
@@ -117,6 +117,7 @@ impl Authenticator {
             let mut network = network.lock().await;
             match &*network {
                 Some(network) => network.wake(),
+                None if engine.is_closed() => return Err(ended()),
                 None => {
                     engine.look_at_seeds();
                     *network = Some(Network::start(engine, &tokio::runtime::Handle::current()));
@@ -142,6 +143,22 @@ impl Authenticator {
             Ok(())
         });
         stopping.await
+    }
+
+    /// Ends this authenticator, so that another can be opened on the same storage: ends what waits for the person, says goodbye, and saves nothing any more. Calls
+    /// that are still under way fail with [`AuthenticatorError::Storage`] where they would have changed something. An app that just ends needs none of it.
+    ///
+    /// # Errors
+    /// [`AuthenticatorError::TryAgain`].
+    pub async fn shut_down(&self) -> Result<(), AuthenticatorError> {
+        self.cancel_pairing()?;
+        self.cancel_unlock()?;
+        self.disconnect().await?;
+        self.call(|engine| {
+            engine.close();
+            Ok(())
+        })
+        .await
     }
 
     /// Sets how long a relay may be silent before the phone asks for a sign of life (it then has 20 s to answer): 15 s to 600 s, anything else is taken as the
@@ -435,9 +452,10 @@ impl Authenticator {
     /// [`AuthenticatorError::BadInput`], [`AuthenticatorError::SetUp`] if it is a backup of another phone, [`AuthenticatorError::Unlock`].
     pub async fn restore_unlock_key(&self, backup: Vec<u8>, passphrase: String) -> Result<(), AuthenticatorError> {
         let passphrase = Zeroizing::new(passphrase);
+        let cancelled = self.engine.cancel_unlock.subscribe();
         let unlock = self.call(move |engine| engine.unlock_root_of(&backup, &passphrase)).await?;
         let engine = self.engine.clone();
-        self.run(async move { engine.protect(unlock).await }).await
+        self.run(async move { engine.protect(unlock, cancelled).await }).await
     }
 }
 

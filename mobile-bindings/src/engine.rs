@@ -64,16 +64,23 @@ struct Inner {
     links: HashMap<RelayUrl, UnboundedSender<Vec<u8>>>,
     states: Vec<crate::Connection>,
     teller: Teller,
+    /// Nothing is saved any more.
+    closed: bool,
 }
 
 /// [`Storage`] as the core wants it.
 pub(crate) struct Saving<'a> {
     pub(crate) storage: &'a dyn Storage,
     pub(crate) lost: &'a Lost,
+    /// From now on the storage is another authenticator's.
+    pub(crate) closed: bool,
 }
 
 impl Store for Saving<'_> {
     fn save(&mut self, part: &str, sealed: &[u8]) -> Result<(), NotSaved> {
+        if self.closed {
+            return Err(NotSaved("the app has shut this authenticator down".into()));
+        }
         let saved = self.lost.remember(self.storage).and_then(|()| self.storage.save(part.to_owned(), sealed.to_vec()));
         saved.map_err(|error| NotSaved(error.to_string()))
     }
@@ -88,7 +95,7 @@ impl Engine {
         new.iter().for_each(|what| teller.tell(attention(Attention::Lost { what: *what })));
         let lost = Lost::of(new, &*storage)?;
         let view = Arc::new(View::of(&phone, &[], clock.now()));
-        let inner = Inner { phone, links: HashMap::new(), states: Vec::new(), teller };
+        let inner = Inner { phone, links: HashMap::new(), states: Vec::new(), teller, closed: false };
         let (inner, view) = (Mutex::new(inner), watch::Sender::new(view));
         let (dial, heartbeat) = (net::dial(), watch::Sender::new(HEARTBEAT));
         let cancel_unlock = watch::Sender::new(());
@@ -197,9 +204,22 @@ impl Engine {
         Ok(self.look(|phone| phone.unlock_root_of(&plain))?)
     }
 
-    /// Keeps the unlock root anew, for a keychain that has lost it.
-    pub(crate) async fn protect(&self, unlock: UnlockRoot) -> Result<(), AuthenticatorError> {
-        protect(&*self.keychain, &unlock).await
+    /// Keeps the unlock root anew, for a keychain that has lost it. `cancelled`: subscribed to when the call began.
+    pub(crate) async fn protect(&self, unlock: UnlockRoot, mut cancelled: watch::Receiver<()>) -> Result<(), AuthenticatorError> {
+        tokio::select! {
+            biased;
+            _ = cancelled.changed() => Err(KeychainError::Cancelled.into()),
+            kept = protect(&*self.keychain, &unlock) => kept,
+        }
+    }
+
+    /// Saves nothing from now on; what is being saved is done first.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     pub(crate) fn trust(&self, signer: &str) -> Result<(), AuthenticatorError> {
@@ -244,7 +264,7 @@ impl Engine {
     /// Changes the phone, and routes what comes of it before anybody else can.
     pub(crate) fn call<T>(&self, change: impl FnOnce(&mut Phone, &mut Context<'_>) -> T) -> T {
         let mut inner = self.lock();
-        let mut store = Saving { storage: &*self.storage, lost: &self.lost };
+        let mut store = Saving { storage: &*self.storage, lost: &self.lost, closed: inner.closed };
         let mut ctx = Context { now: self.clock.now(), rng: &mut OsRng, store: &mut store };
         let result = change(&mut inner.phone, &mut ctx);
         self.publish(&mut inner);
@@ -257,11 +277,11 @@ impl Engine {
     fn publish(&self, inner: &mut Inner) {
         let now = self.clock.now();
         let old = self.view();
+        let new = Arc::new(View::of(&inner.phone, &inner.states, now));
+        // Whoever is told looks at once, and so may whoever hears what the other side has been sent.
+        self.view.send_replace(new.clone());
         let (mut events, gone) = inner.route(&old);
-        let new = View::of(&inner.phone, &inner.states, now);
         events.extend(view::changes(&old, &new, &gone));
-        // Whoever is told looks at once.
-        self.view.send_replace(Arc::new(new));
         events.into_iter().for_each(|event| inner.teller.tell(event));
     }
 

@@ -56,7 +56,8 @@ impl From<PhoneError> for AuthenticatorError {
             PhoneError::WrongUnlockKey => {
                 Self::SetUp(format!("{text}. Bring the right one back from a backup of this phone that was made with it"))
             }
-            PhoneError::TooManyCodes { .. }
+            PhoneError::NoNumber { .. }
+            | PhoneError::TooManyCodes { .. }
             | PhoneError::OtpAuth(_)
             | PhoneError::UriMissing
             | PhoneError::Seal(_)

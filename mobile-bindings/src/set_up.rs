@@ -107,7 +107,7 @@ impl Engine {
         let clock = Clock::start();
         // The keychain is where it lives.
         let root = Zeroizing::new(device.expose().to_vec());
-        let mut store = Saving { storage: &*around.storage, lost: &Lost::default() };
+        let mut store = Saving { storage: &*around.storage, lost: &Lost::default(), closed: false };
         let phone = Phone::create(device, &identity, &mut Context { now: clock.now(), rng: &mut OsRng, store: &mut store })?;
         around.keychain.store(DEVICE.to_owned(), root.to_vec())?;
         mark_done(&*around.storage);
@@ -144,7 +144,7 @@ impl Engine {
         if let Some(unlock) = unlock {
             protect(&*around.keychain, &unlock).await?;
         }
-        let Restored { phone, device, .. } = restore(&mut Saving { storage: &*around.storage, lost: &Lost::default() })?;
+        let Restored { phone, device, .. } = restore(&mut Saving { storage: &*around.storage, lost: &Lost::default(), closed: false })?;
         // The keychain is where it lives.
         around.keychain.store(DEVICE.to_owned(), device.expose().to_vec())?;
         mark_done(&*around.storage);

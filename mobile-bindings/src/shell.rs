@@ -95,7 +95,7 @@ fn no_threads(_: std::io::Error) -> AuthenticatorError {
     AuthenticatorError::TryAgain("the system gave no threads; try again".into())
 }
 
-fn ended() -> AuthenticatorError {
+pub(crate) fn ended() -> AuthenticatorError {
     AuthenticatorError::TryAgain("the authenticator has been closed".into())
 }
 

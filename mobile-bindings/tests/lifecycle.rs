@@ -305,3 +305,24 @@ fn a_disconnect_that_is_cancelled_is_done_all_the_same() {
     world.until(is(LinkState::Disconnected));
     assert_eq!(ci.run(|ci| ci.away), None, "the job was told");
 }
+
+#[test]
+fn what_was_shut_down_changes_nothing_under_the_next() {
+    let world = World::new();
+    let (_ci, number) = world.asked();
+    let id = world.phone.pending().unwrap()[0].id.clone();
+    world.app.waits.store(true, Ordering::SeqCst);
+    let mut approving = pin!(world.phone.approve(id, number, None, true, None));
+    assert!(poll_once(approving.as_mut()).is_pending());
+    wait(world.phone.shut_down()).unwrap();
+    // Whatever waits for the person ends.
+    assert!(wait(approving).is_err());
+    world.app.waits.store(false, Ordering::SeqCst);
+    world.until(|event| matches!(event, Event::RequestGone { why: Gone::Withdrawn, .. }));
+    let (phone, _events) = reopened(&world);
+    let before = world.app.blobs.lock().unwrap().clone();
+    let seed = phone.seeds().unwrap()[0].id.clone();
+    assert!(matches!(wait(world.phone.remove_seed(seed)), Err(AuthenticatorError::Storage(_))));
+    assert!(matches!(wait(world.phone.connect()), Err(AuthenticatorError::TryAgain(_))));
+    assert_eq!((world.app.blobs.lock().unwrap().clone(), phone.seeds().unwrap().len()), (before, 1));
+}

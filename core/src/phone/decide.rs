@@ -66,7 +66,8 @@ impl Phone {
     /// Checks a decision: the number, then the policy. What is right waits for [`Phone::approve`] with the unlock key; what is wrong ends the request.
     ///
     /// # Errors
-    /// [`PhoneError::NoSuchRequest`], [`PhoneError::TooManyCodes`] (the request still waits), [`PhoneError::WrongNumber`], [`PhoneError::NotAllowed`].
+    /// [`PhoneError::TooManyCodes`], [`PhoneError::NoNumber`] (the request still waits), [`PhoneError::NoSuchRequest`], [`PhoneError::WrongNumber`],
+    /// [`PhoneError::NotAllowed`].
     pub fn decide(&mut self, request: &RequestId, decision: &Decision, ctx: &mut Context<'_>) -> Result<(), PhoneError> {
         let id = self.waiting(request)?;
         let Some(Session::AwaitHuman(session)) = self.sessions.get_mut(&id) else {
@@ -80,6 +81,9 @@ impl Phone {
         let codes = decision.codes.unwrap_or(most);
         if !(1..=most).contains(&codes) {
             return Err(PhoneError::TooManyCodes { most });
+        }
+        if !MatchNumber::could_be(&decision.number, SIX_DIGITS) {
+            return Err(PhoneError::NoNumber { digits: SIX_DIGITS });
         }
         if !MatchNumber::derive(session.channel.transport.hash(), SIX_DIGITS).matches(&decision.number) {
             self.end(&id, Status::WrongNumber, "", HistoryOutcome::WrongNumber, ctx)?;

@@ -27,6 +27,12 @@ pub enum PhoneError {
     /// The first use of a seed by a pairing was not allowed; the request was ended.
     #[error("this pairing has no right to this seed; the request was refused")]
     NotAllowed,
+    /// What was typed can't be the number in the job's log; the request still waits.
+    #[error("type the {digits} digits that the job's log shows")]
+    NoNumber {
+        /// As many as it has.
+        digits: u8,
+    },
     /// Too many codes were asked for.
     #[error("at most {most} codes were asked for")]
     TooManyCodes {

@@ -22,12 +22,22 @@ impl MatchNumber {
         &self.0
     }
 
-    /// Whether a human typed this number; blanks do not count. Takes the same time for every number of the right length.
+    /// Whether a human typed this number; blanks and hyphens do not count. Takes the same time for every number of the right length.
     #[must_use]
     pub fn matches(&self, typed: &str) -> bool {
-        let typed: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
-        self.0.as_bytes().ct_eq(typed.as_bytes()).into()
+        self.0.as_bytes().ct_eq(plain(typed).as_bytes()).into()
     }
+
+    /// Whether it could be a match number of so many digits: what can't is a slip of the hand, and no guess.
+    #[must_use]
+    pub fn could_be(typed: &str, digits: u8) -> bool {
+        let typed = plain(typed);
+        typed.len() == usize::from(digits) && typed.bytes().all(|byte| byte.is_ascii_digit())
+    }
+}
+
+fn plain(typed: &str) -> String {
+    typed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect()
 }
 
 impl std::fmt::Debug for MatchNumber {
@@ -46,7 +56,13 @@ mod tests {
         assert_eq!(number.digits().len(), 6);
         let (left, right) = number.digits().split_at(3);
         assert!(number.matches(&format!(" {left} {right}\n")));
+        assert!(number.matches(&format!("{left}-{right}")));
         assert!(!number.matches(left));
         assert!(!number.matches(""));
+        for (typed, could) in
+            [("012 345", true), ("012-345", true), ("", false), ("12345", false), ("1234567", false), ("12345a", false), ("١٢٣٤٥٦", false)]
+        {
+            assert_eq!(MatchNumber::could_be(typed, SIX_DIGITS), could, "{typed}");
+        }
     }
 }

@@ -222,7 +222,7 @@ impl World {
                 Mood::Ignore => {}
                 Mood::Deny => self.phone.deny(&pending.request_id, "not now", &mut ctx).unwrap(),
                 Mood::Mistype => {
-                    let decision = Decision { number: "not it".into(), codes: None, grant: true };
+                    let decision = Decision { number: "000000".into(), codes: None, grant: true };
                     assert!(self.phone.decide(&pending.request_id, &decision, &mut ctx).is_err());
                 }
                 Mood::Approve | Mood::ApproveWithoutGrant => {
