@@ -85,7 +85,11 @@ enum SampleTests {
                 try await denied.isDenied("not now")
 
                 let mistyped = try await scene.ask("other")
-                mistyped.question.says(.yes(number: mistyped.number.hasPrefix("9") ? "00" : "99", grant: false, seed: nil))
+                // A slip is no guess: it is asked about again.
+                mistyped.question.says(.yes(number: "99", grant: false, seed: nil))
+                try expect(await scene.person.hears().contains("6 digits"))
+                let wrong = mistyped.number == "000000" ? "000001" : "000000"
+                try await scene.person.asked().says(.yes(number: wrong, grant: false, seed: nil))
                 try expect(!(await scene.person.hears()).isEmpty)
                 _ = try await mistyped.job.end()
 
@@ -161,6 +165,20 @@ enum SampleTests {
                 try equal(scene.person.times.now, before + 2)
             }
             try equal(scene.phone.authenticator.connections().count, 0)
+        },
+        Test("the sample, begun again before it has ended, stays connected") { relay in
+            let scene = try await Scene.ready(relay)
+            let first = Task { try await scene.phone.run(scene.person) }
+            let waiting = try await scene.ask()
+            waiting.question.says(.no(reason: "not today"))
+            first.cancel()
+            let second = Task { try await scene.phone.run(scene.person) }
+            try await first.value
+            let next = try await scene.ask()
+            next.question.says(next.yes)
+            try await next.endsWithCode()
+            second.cancel()
+            try await second.value
         },
         Test("the sample takes the prompt away when it ends, and the request waits") { relay in
             let (keychain, prompt) = (MemoryKeychain(), Unanswered())

@@ -36,7 +36,7 @@ public final class DeviceKeychain: Keychain {
         let access = SecAccessControlCreateWithFlags(nil, kSecAttrAccessibleWhenPasscodeSetThisDeviceOnly, flags, nil)
         guard let access else { throw KeychainError.Unavailable(detail: "this device can't protect a key: update its system, and try again") }
         try replace(name, secret, [kSecAttrAccessControl: access])
-        try? store(name: enrolled, secret: enrolledNow() ?? Data())
+        rememberEnrolled()
     }
 
     public func unlock(name: String, reason: String) async throws -> Data {
@@ -68,6 +68,8 @@ public final class DeviceKeychain: Keychain {
         switch SecItemCopyMatching(query as CFDictionary, &found) {
         case errSecSuccess:
             guard let secret = found as? Data else { throw KeychainError.Unavailable(detail: "the keychain gave no data") }
+            // An update of the system may tell it in another way.
+            rememberEnrolled()
             return secret
         case errSecUserCanceled: throw KeychainError.Cancelled
         case errSecAuthFailed:
@@ -97,6 +99,11 @@ public final class DeviceKeychain: Keychain {
     private func hasOtherFaces() -> Bool {
         guard let before = try? load(name: enrolled), !before.isEmpty else { return false }
         return enrolledNow() != before
+    }
+
+    /// Where it can't be kept, a change is told as a face that was not recognised.
+    private func rememberEnrolled() {
+        try? store(name: enrolled, secret: enrolledNow() ?? Data())
     }
 
     private func enrolledNow() -> Data? {

@@ -5,6 +5,7 @@ import Foundation
 public struct Phone: Sendable {
     public let authenticator: Authenticator
     private let events: Events
+    private let runs = Turns()
 
     // region: start
     /// The phone that is here, or a new one where there is none, also after a set-up that was cut short.
@@ -41,8 +42,12 @@ public struct Phone: Sendable {
 
     // region: run
     /// Connects, and asks about each request for itself: one that nobody answers holds up no other. Ends when its task is cancelled, takes the system's prompt
-    /// away then, and may be called again when it has ended: what still waits is asked about anew.
+    /// away then, and may be called again: it waits for the one before, and what still waits is asked about anew.
     public func run(_ screens: some Screens) async throws {
+        try await runs.take { try await serve(screens) }
+    }
+
+    private func serve(_ screens: some Screens) async throws {
         try await authenticator.connect()
         let (texts, tell) = AsyncStream.makeStream(of: String.self)
         let telling = Task { for await text in texts { await screens.tell(text) } }
