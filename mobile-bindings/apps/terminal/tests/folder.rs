@@ -162,6 +162,6 @@ fn what_is_left_of_a_phone_is_said_to_be_where_it_is() {
     let phone = Phone::set_up();
     fs::remove_file(phone.file("device.key")).unwrap();
     let ran = phone.run(&["seeds"], "");
-    assert!(ran.err.contains(&format!("(the state folder is {})", phone.state().display())) && !ran.err.contains("the app"), "{}", ran.err);
+    assert!(ran.err.contains(&format!("The state folder is {}:", phone.state().display())) && !ran.err.contains("the app"), "{}", ran.err);
     ran.fails("device key is missing: bring the key back");
 }
