@@ -64,6 +64,25 @@ fn a_passphrase_whose_request_goes_is_not_shown_and_answers_nothing() {
 }
 
 #[test]
+fn a_passphrase_is_not_shown_after_ctrl_z() {
+    let setting = Setting::ready();
+    let terminal = Terminal::start_with(&setting, "run --once", 100, 50);
+    terminal.wait_for("waiting for requests");
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    terminal.wait_for(NUMBER);
+    terminal.type_line(&number);
+    terminal.wait_for("passphrase:");
+    let (begin, end) = setting.phone.passphrase().split_at(4);
+    terminal.type_text(begin);
+    terminal.press(&["C-z"]);
+    terminal.type_line(end);
+    assert_eq!(job.end().code(), 0);
+    let page = terminal.wait_for("ended with 0");
+    assert!(!page.contains("ended with 1") && !page.contains(end), "{page}");
+}
+
+#[test]
 fn nothing_of_it_is_left_for_the_shell() {
     let setting = Setting::ready();
     let terminal = withdrawn_while_typing(&setting, "run --once");

@@ -6,6 +6,7 @@ use anyhow::{Error, bail};
 use countersign_mobile::{Authenticator, AuthenticatorError, Found, find_phone};
 
 use crate::{
+    backup,
     console::{Console, Events},
     keychain::{self, PassphraseKeychain},
     output, show,
@@ -37,9 +38,11 @@ impl App {
         check_free(&dir, &keychain)?;
         // Of a set-up that was cut short: with a backup that has no such key it would pass for this phone's.
         dir.remove(keychain::UNLOCK).map_err(Error::msg)?;
-        let passphrase = console.ask("passphrase of the backup", true)?;
-        let restored = wait(Authenticator::restore(backup, passphrase.to_string(), dir.clone(), keychain.clone(), events));
-        Ok(Self { authenticator: restored.map_err(|error| in_words(error, &dir, &keychain))?, console, dir, keychain })
+        let authenticator = backup::open(&console, |passphrase| {
+            let restored = wait(Authenticator::restore(backup.clone(), passphrase, dir.clone(), keychain.clone(), events.clone()));
+            restored.map_err(|error| in_words(error, &dir, &keychain))
+        })?;
+        Ok(Self { authenticator, console, dir, keychain })
     }
 
     /// Opens the one that is there. `passphrase_once`: one passphrase serves every unlocking of this command.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use countersign_mobile::{Enrolled, ImportPart, MAX_PICTURE, SeedEntry, SeedImport};
+use countersign_mobile::{AuthenticatorError, Enrolled, ImportPart, MAX_PICTURE, SeedEntry, SeedImport};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -24,10 +24,13 @@ pub(crate) fn run(state: Option<PathBuf>, picture: Option<&Path>, only: &[String
     let app = App::open(state, false)?;
     let seeds = match picture {
         Some(mut picture) => wait(SeedImport::from_picture(std::mem::take(&mut *picture)))?,
-        None => {
-            let text = app.console.ask("otpauth URI, or the text of an export's QR code", true)?;
-            SeedImport::from_text(text.to_string())?
-        }
+        None => app.console.until_right(
+            |error: &anyhow::Error| error.is::<AuthenticatorError>(),
+            || {
+                let text = app.console.ask("otpauth URI, or the text of an export's QR code", true)?;
+                Ok(SeedImport::from_text(text.to_string())?)
+            },
+        )?,
     };
     if let Some(missing) = missing(seeds.part()?) {
         output::note(&missing);

@@ -8,6 +8,7 @@ mod console;
 mod enroll;
 mod find;
 mod keychain;
+mod new_passphrase;
 mod output;
 mod run;
 mod screen;
