@@ -132,6 +132,11 @@ impl Console {
         state.dropped = false;
     }
 
+    /// Whether questions are about a request.
+    pub(crate) fn is_watching(&self) -> bool {
+        self.lock().watched.is_some()
+    }
+
     /// How the last question went wrong, since [`Console::watch`] or the last call.
     pub(crate) fn take_no_answer(&self) -> Option<NoAnswer> {
         self.lock().no_answer.take()

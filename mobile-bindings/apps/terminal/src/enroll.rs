@@ -53,7 +53,12 @@ fn show(enrolled: &Enrolled) -> anyhow::Result<()> {
         output::note(&format!("warning: {warning}"));
     }
     output::note(&format!("sealed {}; put this line into countersign.toml:", enrolled.label));
-    Ok(output::line(&format!("sealed = \"{}\"", enrolled.sealed))?)
+    output::line(&format!("sealed = \"{}\"", enrolled.sealed)).with_context(|| {
+        format!(
+            "{} is on this phone now, but its sealed text went nowhere: the same countersign-phone enroll again prints it",
+            enrolled.label
+        )
+    })
 }
 
 /// The bytes of a picture, which are as secret as the seed in it.

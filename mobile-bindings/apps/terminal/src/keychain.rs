@@ -85,6 +85,10 @@ impl Inner {
                     Some(passphrase) => passphrase.clone(),
                     None => self.console.ask_while(&format!("{reason}: passphrase"), true, wanted).map_err(no_answer)?,
                 };
+                // The way back to where the request can be denied.
+                if passphrase.is_empty() && self.console.is_terminal() && self.console.is_watching() {
+                    return Err(KeychainError::Cancelled);
+                }
                 output::note("opening the key ...");
                 let root = decrypt(&sealed, &passphrase)?;
                 // Only what was right is worth to be kept.

@@ -117,6 +117,7 @@ fn nothing_of_a_wrong_file_is_shown() {
         phone.run(&["import", path], "").fails(says);
         phone.run(&["import", "-"], text.lines().last().unwrap()).fails("line 1: ");
         phone.run(&["wake-up", path], "").fails("push address");
+        phone.run(&["wake-up", "-"], "http://ntfy.sh/abc\n").fails("an endpoint is an https URL");
         phone.run(&["enroll"], &format!("x{text}")).fails("otpauth");
         phone.run(&["restore-key", path], "a long passphrase\n").fails("no backup");
     }
@@ -230,7 +231,7 @@ fn a_state_that_does_not_fit_is_left_alone() {
         fs::write(phone.file(name), b"").unwrap();
     }
     phone.run(&["seeds"], "").fails("damaged or belongs to another device key");
-    phone.run(&["init"], "correct horse\n").fails("is set up already");
+    phone.run(&["init"], "correct horse\n").fails("move it away first");
     for (name, bytes) in &whole {
         fs::write(phone.file(name), bytes).unwrap();
     }

@@ -167,3 +167,15 @@ fn a_list_that_was_lost_is_not_one_that_never_was() {
     }
     phone.run(&["remove", "npm"], "").fails("there is no seed any more: the list of them was damaged");
 }
+
+#[test]
+fn every_command_says_that_the_key_that_opens_seeds_is_missing() {
+    let phone = Phone::set_up();
+    let missing = "warning: unlock.age, the key that opens the seeds, is missing from the state folder; bring it back from a backup: countersign-phone restore-key FILE\n";
+    assert!(!phone.run(&["seeds"], "").err.contains("unlock.age"));
+    fs::remove_file(phone.file("unlock.age")).unwrap();
+    for command in [&["seeds"][..], &["pairings"], &["identity"], &["history"], &["run"], &["enroll"], &["pair", "hello"]] {
+        let ran = phone.run(command, "");
+        assert_eq!(ran.err.matches(missing).count(), 1, "{command:?}: {}", ran.err);
+    }
+}

@@ -68,5 +68,5 @@ fn of_seeds_that_come() {
     fs::write(&file, format!("[seeds.a]\n{sealed}\n[seeds.b]\n{sealed}\n")).unwrap();
     // The right one is asked for once, the wrong one is not kept.
     on_a_terminal(&phone, &format!("import {file}"), &[(PASSPHRASE, "wrong"), (PASSPHRASE, "correct horse")]);
-    on_a_terminal(&phone, "import -", &[("sealed text: ", "a b"), ("sealed text: ", sealed), (PASSPHRASE, "correct horse")]);
+    on_a_terminal(&phone, "import -", &[("sealed text: ", "a b"), ("\nsealed text: ", sealed), (PASSPHRASE, "correct horse")]);
 }
