@@ -111,6 +111,9 @@ fn nothing_of_a_wrong_file_is_shown() {
     let phone = Phone::set_up();
     let file = phone.home.path().join("file");
     let path = file.to_str().unwrap();
+    for command in ["enroll", "import", "pair", "restore"] {
+        phone.run(&[command, URI], "").fails("a seed is no argument");
+    }
     // `fails` looks for the secret.
     for (text, says) in [(format!("{URI}\n"), "line 1: "), (format!("# my seed\n{SECRET} {SECRET}\n"), "line 2: ")] {
         fs::write(&file, &text).unwrap();
