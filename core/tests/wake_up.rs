@@ -265,3 +265,25 @@ fn ci_hears_what_came_of_a_wake_up_while_it_waits() {
     assert_eq!(hear(Frame::Wake { circuit: 1, result: WakeResult::Other(9) }), []);
     assert_eq!(hear(Frame::Wake { circuit: 2, result: WakeResult::Sent }), []);
 }
+
+#[test]
+fn without_tls_only_this_machine_is_an_address() {
+    let mut world = World::new();
+    let mut set = |endpoint: &str| {
+        let address = PushAddress { endpoint: endpoint.into(), ..address() };
+        world.phone(|phone, ctx| phone.set_wake_up(None, Some(address), ctx))
+    };
+    for good in ["https://push.example.org/a", "http://localhost:80/a", "http://127.0.0.1/a", "http://[::1]:9999/a", "apns:00", "fcm:a"] {
+        assert_eq!(set(good), Ok(()), "{good}");
+    }
+    for bad in [
+        "http://push.example.org/a",
+        "http://localhost.example.org/",
+        "http://127.0.0.1@example.org/",
+        "http://10.0.0.1/",
+        "http://",
+        "push.example.org",
+    ] {
+        assert_eq!(set(bad), Err(PhoneError::PushAddress), "{bad}");
+    }
+}

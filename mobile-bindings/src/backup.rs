@@ -11,6 +11,8 @@ use crate::{
 pub const MIN_PASSPHRASE: usize = 12;
 /// Largest backup, bytes.
 pub const MAX_BACKUP: usize = 4 * 1024 * 1024;
+/// The text of [`AuthenticatorError::BadInput`] if it is only the passphrase of a backup that is wrong.
+pub const WRONG_PASSPHRASE: &str = "this is not the passphrase of this backup; type it again";
 /// scrypt's work: 2^16 rounds, 64 MiB, well under a second on a phone.
 const LOG_N: u8 = 16;
 /// The most work that a backup may ask for: 2^18 rounds, 256 MiB.
@@ -39,7 +41,7 @@ pub(crate) fn open(sealed: &[u8], passphrase: &str) -> Result<Zeroizing<Vec<u8>>
         return Err(damaged());
     }
     passphrase::open(sealed, passphrase, MAX_LOG_N).map_err(|error| match error {
-        NotOpened::Wrong => bad("this is not the passphrase of this backup; type it again"),
+        NotOpened::Wrong => bad(WRONG_PASSPHRASE),
         NotOpened::TooMuchWork => bad("this backup asks for more work than a phone can do; it was not made by this app"),
         NotOpened::ForAKey => bad("this file is encrypted for a key, not with a passphrase: it is no backup of Countersign"),
         NotOpened::Damaged => damaged(),

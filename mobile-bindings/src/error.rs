@@ -48,7 +48,9 @@ impl From<PhoneError> for AuthenticatorError {
         let text = error.to_string();
         match error {
             PhoneError::NotSaved(_) => Self::Storage(text),
-            PhoneError::StateUnreadable => Self::SetUp(format!("{text}. Restore both from the same backup, or set this phone up anew")),
+            PhoneError::StateUnreadable => Self::SetUp(format!(
+                "{text}. Bring its files and its device key back, all of them from one time; or move all of them away, and restore a backup or set a phone up anew"
+            )),
             PhoneError::StateLater => Self::SetUp(text),
             PhoneError::NoSuchRequest | PhoneError::NoSuchPairing | PhoneError::NoSuchSeed => Self::Gone(text),
             PhoneError::WrongNumber => Self::WrongNumber(text),

@@ -38,7 +38,7 @@ mod traits;
 mod wake_up;
 
 pub use api::{Authenticator, find_phone};
-pub use backup::{MAX_BACKUP, MIN_PASSPHRASE};
+pub use backup::{MAX_BACKUP, MIN_PASSPHRASE, WRONG_PASSPHRASE};
 pub use countersign_qr::MAX_FILE as MAX_PICTURE;
 pub use error::AuthenticatorError;
 pub use event::{Attention, Connection, Event, Gone, LinkState, LostPart};

@@ -62,7 +62,7 @@ pub enum PhoneError {
     Recipient,
     /// A push address has not the form of one.
     #[error(
-        "this is no push address: an endpoint is a URL of at most 640 characters, the key p256dh 65 bytes that begin with 4, auth 16 bytes"
+        "this is no push address: an endpoint is an https URL of at most 640 characters, the key p256dh 65 bytes that begin with 4, auth 16 bytes"
     )]
     PushAddress,
     /// There is no such pairing.

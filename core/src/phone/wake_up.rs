@@ -1,5 +1,7 @@
 //! Wake-ups: where this phone is reached by push messages, and who was told (docs/PROTOCOL.md §7.7).
 
+use std::net::IpAddr;
+
 use serde_bytes::{ByteArray, ByteBuf};
 
 use super::{
@@ -18,7 +20,7 @@ use crate::{
 /// A push subscription of this phone. Whoever has it can wake the phone: `Debug` reveals nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PushAddress {
-    /// URL of the push service, at most [`MAX_ENDPOINT`] printable ASCII characters; or `apns:` or `fcm:` and a token, for relays with a gateway.
+    /// URL of the push service (https), at most [`MAX_ENDPOINT`] printable ASCII characters; or `apns:` or `fcm:` and a token, for relays with a gateway.
     pub endpoint: String,
     /// The P-256 public key of its messages, uncompressed; 65 bytes.
     pub p256dh: [u8; 65],
@@ -43,14 +45,24 @@ impl PushAddress {
 
     /// Only the form is looked at; whether it is an address that can be sent to, the relay says.
     fn is_sound(&self) -> bool {
-        let known = ["https://", "http://", "apns:", "fcm:"]
-            .iter()
-            .any(|start| self.endpoint.len() > start.len() && self.endpoint.starts_with(start));
-        known
+        let known = ["https://", "apns:", "fcm:"].iter().any(|start| self.endpoint.len() > start.len() && self.endpoint.starts_with(start));
+        (known || is_on_this_machine(&self.endpoint))
             && self.endpoint.len() <= MAX_ENDPOINT
             && self.endpoint.bytes().all(|byte| byte.is_ascii_graphic())
             && self.p256dh.first() == Some(&4)
     }
+}
+
+/// Without TLS only what leaves no machine: a push service under test.
+fn is_on_this_machine(endpoint: &str) -> bool {
+    let Some(rest) = endpoint.strip_prefix("http://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let address = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
+    host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// PUSHes of one connection.

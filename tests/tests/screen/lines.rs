@@ -64,6 +64,25 @@ fn a_passphrase_whose_request_goes_is_not_shown_and_answers_nothing() {
 }
 
 #[test]
+fn a_passphrase_is_not_shown_after_ctrl_z() {
+    let setting = Setting::ready();
+    let terminal = Terminal::start_with(&setting, "run --once", 100, 50);
+    terminal.wait_for("waiting for requests");
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    terminal.wait_for(NUMBER);
+    terminal.type_line(&number);
+    terminal.wait_for("passphrase:");
+    let (begin, end) = setting.phone.passphrase().split_at(4);
+    terminal.type_text(begin);
+    terminal.press(&["C-z"]);
+    terminal.type_line(end);
+    assert_eq!(job.end().code(), 0);
+    let page = terminal.wait_for("ended with 0");
+    assert!(!page.contains("ended with 1") && !page.contains(end), "{page}");
+}
+
+#[test]
 fn nothing_of_it_is_left_for_the_shell() {
     let setting = Setting::ready();
     let terminal = withdrawn_while_typing(&setting, "run --once");
@@ -114,6 +133,7 @@ fn a_lost_unlock_key_waits_for_the_person() {
     phone.wait_for("number shown in the job's log");
     phone.say(&number);
     phone.wait_for("countersign-phone restore-key FILE");
+    // At the start, and now.
     phone.wait_for("press Enter to try again (or: deny [reason])");
     fs::rename(&elsewhere, &key).unwrap();
     phone.say("");
@@ -125,5 +145,29 @@ fn a_lost_unlock_key_waits_for_the_person() {
     phone.say(setting.phone.passphrase());
     assert_eq!(job.end().code(), 0);
     let ended = phone.end();
-    assert_eq!((ended.code(), ended.stderr.matches("unlock.age, the key").count()), (0, 1), "{ended:?}");
+    assert_eq!((ended.code(), ended.stderr.matches("unlock.age, the key").count()), (0, 2), "{ended:?}");
+}
+
+#[test]
+fn an_empty_passphrase_leads_back_to_where_a_request_can_be_denied() {
+    let setting = Setting::ready();
+    let terminal = Terminal::start_with(&setting, "run --once", 100, 50);
+    terminal.wait_for("waiting for requests");
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    terminal.wait_for(NUMBER);
+    terminal.type_line(&number);
+    terminal.wait_for("passphrase:");
+    terminal.type_line("not the passphrase");
+    terminal.wait_for_times("passphrase:", 2);
+    terminal.press(&["Enter"]);
+    terminal.wait_for("press Enter to try again (or: deny [reason]):");
+    terminal.press(&["Enter"]);
+    terminal.wait_for_times("passphrase:", 3);
+    terminal.press(&["Enter"]);
+    terminal.wait_for_times("press Enter to try again (or: deny [reason]):", 2);
+    terminal.type_line("deny not ours");
+    assert!(job.end().code() != 0);
+    let page = terminal.wait_for("ended with 0");
+    assert!(page.contains("the passphrase is wrong") && page.contains("denied: not ours"), "{page}");
 }

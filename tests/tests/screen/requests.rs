@@ -103,8 +103,9 @@ fn a_request_that_goes_takes_the_passphrase_question_with_it() {
     job.signal("INT");
     assert_eq!(job.end().code(), 130);
     terminal.wait_for("this request is no longer waiting");
-    let page = terminal.wait_gone("passphrase:");
-    assert!(page.contains("the request was withdrawn or has expired") && page.contains("waiting for requests"), "{page}");
+    terminal.wait_gone("passphrase:");
+    let page = terminal.wait_for("the request was withdrawn or has expired");
+    assert!(page.contains("waiting for requests"), "{page}");
     // It does not hold up the next.
     let mut job = setting.client(&["code", "npm"]);
     job.match_number();
@@ -223,6 +224,8 @@ fn a_lost_unlock_key_leaves_the_request_and_says_how_it_comes_back() {
     assert_eq!(setting.phone.done(&["backup", backup], &[BACKUP, setting.phone.passphrase()]).code(), 0);
     fs::remove_file(setting.phone.path().join("state/unlock.age")).unwrap();
     let terminal = Terminal::start(&setting, 60, 24);
+    // Before there is a request.
+    terminal.wait_for("THE KEY THAT OPENS SEEDS IS MISSING: s says what to do");
     let mut job = setting.client(&["code", "npm"]);
     let number = job.match_number();
     terminal.wait_for("Known to this phone");

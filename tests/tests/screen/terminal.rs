@@ -25,9 +25,9 @@ impl Terminal {
         let terminal = Self { socket: tempfile::tempdir().unwrap() };
         let state = setting.phone.path().join("state");
         let (columns, rows) = (columns.to_string(), rows.to_string());
-        // Ctrl-C is the phone's, not the shell's.
+        // Ctrl-C is the phone's, not the shell's; what Ctrl-Z stops comes back to the shell.
         let phone = format!(
-            "trap : INT; {} --state {} {command}; echo ended with $?; cat",
+            "set -m; trap : INT; {} --state {} {command}; echo ended with $?; cat",
             program("countersign-phone").display(),
             state.display()
         );

@@ -6,6 +6,7 @@ use anyhow::{Error, bail};
 use countersign_mobile::{Authenticator, AuthenticatorError, Found, find_phone};
 
 use crate::{
+    backup,
     console::{Console, Events},
     keychain::{self, PassphraseKeychain},
     output, show,
@@ -25,7 +26,7 @@ impl App {
     pub(crate) fn create(state: Option<PathBuf>, name: String) -> anyhow::Result<Self> {
         let dir = Arc::new(StateDir::create(&state_path(state)?)?);
         let (console, keychain, events) = around(&dir, false)?;
-        check_free(&dir, &keychain)?;
+        check_free(&dir, &keychain, &events)?;
         let made = wait(Authenticator::create(name, dir.clone(), keychain.clone(), events));
         Ok(Self { authenticator: made.map_err(|error| in_words(error, &dir, &keychain))?, console, dir, keychain })
     }
@@ -34,12 +35,14 @@ impl App {
     pub(crate) fn restore(state: Option<PathBuf>, backup: Vec<u8>) -> anyhow::Result<Self> {
         let dir = Arc::new(StateDir::create(&state_path(state)?)?);
         let (console, keychain, events) = around(&dir, false)?;
-        check_free(&dir, &keychain)?;
+        check_free(&dir, &keychain, &events)?;
         // Of a set-up that was cut short: with a backup that has no such key it would pass for this phone's.
         dir.remove(keychain::UNLOCK).map_err(Error::msg)?;
-        let passphrase = console.ask("passphrase of the backup", true)?;
-        let restored = wait(Authenticator::restore(backup, passphrase.to_string(), dir.clone(), keychain.clone(), events));
-        Ok(Self { authenticator: restored.map_err(|error| in_words(error, &dir, &keychain))?, console, dir, keychain })
+        let authenticator = backup::open(&console, |passphrase| {
+            let restored = wait(Authenticator::restore(backup.clone(), passphrase, dir.clone(), keychain.clone(), events.clone()));
+            restored.map_err(|error| in_words(error, &dir, &keychain))
+        })?;
+        Ok(Self { authenticator, console, dir, keychain })
     }
 
     /// Opens the one that is there. `passphrase_once`: one passphrase serves every unlocking of this command.
@@ -51,18 +54,35 @@ impl App {
         for what in authenticator.lost()? {
             output::note(&format!("warning: {}", show::lost(what)));
         }
+        if let Some(warning) = no_unlock_key(&dir)? {
+            output::note(&warning);
+        }
         Ok(Self { authenticator, console, dir, keychain })
     }
 }
 
+/// What to say if the key that opens seeds is not there: it is wanted only when a request waits.
+pub(crate) fn no_unlock_key(dir: &StateDir) -> anyhow::Result<Option<String>> {
+    let is_there = keychain::is_there(dir).map_err(Error::msg)?;
+    Ok((!is_there).then(|| format!("warning: {}", show::no_unlock_key())))
+}
+
 /// New keys in place of old ones would make every sealed seed worthless.
-fn check_free(dir: &Arc<StateDir>, keychain: &Arc<PassphraseKeychain>) -> anyhow::Result<()> {
+fn check_free(dir: &Arc<StateDir>, keychain: &Arc<PassphraseKeychain>, events: &Arc<Events>) -> anyhow::Result<()> {
     let path = dir.path().display();
+    let in_the_way = |problem: &str| {
+        format!(
+            "{} Nothing was changed. To begin anew here, move it away first: mv {path} {path}.old; --state DIR chooses another",
+            in_folder(problem, dir)
+        )
+    };
     match wait(find_phone(dir.clone(), keychain.clone()))? {
-        Found::Phone => {
-            bail!("a phone is set up already in {path}; use it (countersign-phone run), or choose another folder with --state DIR")
-        }
-        Found::Remains { problem } => bail!("{} --state DIR chooses another", in_folder(&problem, dir)),
+        // One that can't be used would send whoever wants to restore it back to where they come from.
+        Found::Phone => match wait(Authenticator::open(dir.clone(), keychain.clone(), events.clone())) {
+            Err(AuthenticatorError::SetUp(problem)) => bail!(in_the_way(&problem)),
+            _ => bail!("a phone is set up already in {path}; use it (countersign-phone run), or choose another folder with --state DIR"),
+        },
+        Found::Remains { problem } => bail!(in_the_way(&problem)),
         // The engine knows nothing of that file. A set-up that was cut short has left a blob as well.
         Found::NoPhone if keychain::is_there(dir).map_err(Error::msg)? && !dir.has_state().map_err(Error::msg)? => bail!(
             "{path} has a key that opens seeds already, unlock.age, and nothing else of a phone; bring its other files ('state-...', 'device.key') back, or choose another folder with --state DIR. \

@@ -5,14 +5,17 @@ use std::{
     io::{Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context as _, bail};
-use countersign_mobile::{LostPart, MAX_BACKUP, MIN_PASSPHRASE};
+use countersign_mobile::{AuthenticatorError, LostPart, MAX_BACKUP, MIN_PASSPHRASE, WRONG_PASSPHRASE};
 use rustix::fs::{Access, access};
 
 use crate::{
     app::{App, wait},
+    console::Console,
+    new_passphrase::new_passphrase,
     output,
 };
 
@@ -24,10 +27,9 @@ pub(crate) fn back_up(app: &App, file: &Path, with_unlock_key: bool, anyway: boo
             "nothing was backed up. It might lack {missing}. Bring back what was lost, as said above; then, or to go on without it, back up what is there with --anyway"
         );
     }
-    let passphrase = app.console.ask(&format!("passphrase for the backup, {MIN_PASSPHRASE} characters at least"), true)?;
-    if app.console.is_terminal() && app.console.ask("the same again", true)? != passphrase {
-        bail!("the two passphrases differ; nothing was written");
-    }
+    let question = format!("passphrase for the backup, {MIN_PASSPHRASE} characters at least");
+    let too_short = format!("a backup needs a passphrase of at least {MIN_PASSPHRASE} characters");
+    let passphrase = new_passphrase(&app.console, &question, &too_short)?;
     let backup = wait(app.authenticator.back_up(passphrase.to_string(), with_unlock_key))?;
     let hint = || format!("cannot write {}; see that there is room and the folder is writable for you", file.display());
     let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).with_context(hint)?;
@@ -85,10 +87,20 @@ pub(crate) fn restore(state: Option<PathBuf>, file: &Path) -> anyhow::Result<()>
 
 pub(crate) fn restore_key(app: &App, file: &Path) -> anyhow::Result<()> {
     let backup = read(file)?;
-    let passphrase = app.console.ask("passphrase of the backup", true)?;
-    wait(app.authenticator.restore_unlock_key(backup, passphrase.to_string())).map_err(|error| app.explain(error))?;
+    open(&app.console, |passphrase| {
+        wait(app.authenticator.restore_unlock_key(backup.clone(), passphrase)).map_err(|error| app.explain(error))
+    })?;
     output::note("the key that opens seeds is back");
     Ok(())
+}
+
+/// Does with a backup what needs its passphrase.
+pub(crate) fn open<T>(console: &Arc<Console>, with: impl Fn(String) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let is_slip = |error: &anyhow::Error| match error.downcast_ref() {
+        Some(AuthenticatorError::BadInput(text)) => text == WRONG_PASSPHRASE,
+        _ => false,
+    };
+    console.until_right(is_slip, || with(console.ask("passphrase of the backup", true)?.to_string()))
 }
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {

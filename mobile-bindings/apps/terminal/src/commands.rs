@@ -110,12 +110,12 @@ fn pair(state: Option<PathBuf>, text: String) -> anyhow::Result<()> {
 
 fn import(state: Option<PathBuf>, file: &Path) -> anyhow::Result<()> {
     let app = App::open(state, true)?;
-    let text = if file.as_os_str() == "-" {
-        app.console.ask("sealed text", false)?.to_string()
+    let texts = if file.as_os_str() == "-" {
+        let is_slip = |error: &anyhow::Error| !error.is::<NoAnswer>();
+        app.console.until_right(is_slip, || sealed_texts(&app.console.ask("sealed text", false)?))?
     } else {
-        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+        sealed_texts(&fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?)?
     };
-    let texts = sealed_texts(&text)?;
     let (mut problems, of) = (0, texts.len());
     for sealed in texts {
         match wait(app.authenticator.import_sealed(sealed)) {

@@ -8,6 +8,7 @@ mod wanted;
 
 use std::{
     collections::VecDeque,
+    fmt::Display,
     io::IsTerminal as _,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -54,6 +55,8 @@ pub(crate) struct Console {
     state: Mutex<State>,
     changed: Condvar,
     terminal: bool,
+    /// What Ctrl-Z sends; it stops nothing while what is typed is hidden.
+    stop_key: Option<u8>,
 }
 
 #[derive(Default)]
@@ -79,7 +82,8 @@ struct State {
 impl Console {
     pub(crate) fn new() -> Arc<Self> {
         let terminal = std::io::stdin().is_terminal();
-        Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), terminal })
+        let stop_key = if terminal { tty::stop_key() } else { None };
+        Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), terminal, stop_key })
     }
 
     pub(crate) fn is_terminal(&self) -> bool {
@@ -128,6 +132,11 @@ impl Console {
         state.dropped = false;
     }
 
+    /// Whether questions are about a request.
+    pub(crate) fn is_watching(&self) -> bool {
+        self.lock().watched.is_some()
+    }
+
     /// How the last question went wrong, since [`Console::watch`] or the last call.
     pub(crate) fn take_no_answer(&self) -> Option<NoAnswer> {
         self.lock().no_answer.take()
@@ -159,6 +168,24 @@ impl Console {
     /// Every variant of [`NoAnswer`].
     pub(crate) fn ask_while(self: &Arc<Self>, text: &str, secret: bool, wanted: &Wanted) -> Result<Zeroizing<String>, NoAnswer> {
         self.answer(text, secret, true, wanted)
+    }
+
+    /// On a terminal what went wrong by a slip of the hand is said and done again, until it is right or nobody answers any more: whoever is told to type
+    /// again and has no program there types a secret into the shell. The next line of a script answers another question.
+    ///
+    /// # Errors
+    /// Those of `attempt`.
+    pub(crate) fn until_right<T, E: Display>(
+        &self,
+        is_slip: impl Fn(&E) -> bool,
+        mut attempt: impl FnMut() -> Result<T, E>,
+    ) -> Result<T, E> {
+        loop {
+            match attempt() {
+                Err(error) if self.terminal && is_slip(&error) => output::note(&error.to_string()),
+                ended => return ended,
+            }
+        }
     }
 
     /// Asks for another line of what may have been pasted at once.
@@ -250,7 +277,7 @@ impl Console {
                 state.reading = true;
                 let console = self.clone();
                 std::thread::spawn(move || {
-                    let line = read_line();
+                    let line = read_line(console.stop_key);
                     let mut state = console.lock();
                     state.reading = false;
                     // Whoever typed it on typed it for a question that is gone.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use countersign_mobile::{Enrolled, ImportPart, MAX_PICTURE, SeedEntry, SeedImport};
+use countersign_mobile::{AuthenticatorError, Enrolled, ImportPart, MAX_PICTURE, SeedEntry, SeedImport};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -24,10 +24,13 @@ pub(crate) fn run(state: Option<PathBuf>, picture: Option<&Path>, only: &[String
     let app = App::open(state, false)?;
     let seeds = match picture {
         Some(mut picture) => wait(SeedImport::from_picture(std::mem::take(&mut *picture)))?,
-        None => {
-            let text = app.console.ask("otpauth URI, or the text of an export's QR code", true)?;
-            SeedImport::from_text(text.to_string())?
-        }
+        None => app.console.until_right(
+            |error: &anyhow::Error| error.is::<AuthenticatorError>(),
+            || {
+                let text = app.console.ask("otpauth URI, or the text of an export's QR code", true)?;
+                Ok(SeedImport::from_text(text.to_string())?)
+            },
+        )?,
     };
     if let Some(missing) = missing(seeds.part()?) {
         output::note(&missing);
@@ -50,7 +53,12 @@ fn show(enrolled: &Enrolled) -> anyhow::Result<()> {
         output::note(&format!("warning: {warning}"));
     }
     output::note(&format!("sealed {}; put this line into countersign.toml:", enrolled.label));
-    Ok(output::line(&format!("sealed = \"{}\"", enrolled.sealed))?)
+    output::line(&format!("sealed = \"{}\"", enrolled.sealed)).with_context(|| {
+        format!(
+            "{} is on this phone now, but its sealed text went nowhere: the same countersign-phone enroll again prints it",
+            enrolled.label
+        )
+    })
 }
 
 /// The bytes of a picture, which are as secret as the seed in it.

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     console::{Console, NoAnswer, Wanted, Wanting},
+    new_passphrase::{NotChosen, new_passphrase},
     output,
     state::StateDir,
 };
@@ -60,56 +61,41 @@ impl PassphraseKeychain {
 }
 
 impl Inner {
-    fn passphrase(&self, reason: &str, wanted: &Wanted) -> Result<Zeroizing<String>, KeychainError> {
-        let mut known = self.passphrase.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(passphrase) = &*known {
-            return Ok(passphrase.clone());
-        }
-        let passphrase = self.console.ask_while(&format!("{reason}: passphrase"), true, wanted).map_err(no_answer)?;
-        if self.once {
-            *known = Some(passphrase.clone());
-        }
-        Ok(passphrase)
-    }
-
     fn protect(&self, root: &[u8]) -> Result<(), KeychainError> {
-        let passphrase = loop {
-            match self.new_passphrase().map_err(no_answer)? {
-                Ok(passphrase) => break passphrase,
-                Err(refusal) if self.console.is_terminal() => output::note(&refusal),
-                Err(refusal) => {
-                    *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal.clone());
-                    return Err(unavailable(refusal));
-                }
+        let question = format!("new passphrase, {MIN_PASSPHRASE} characters at least, asked for at every approval");
+        let too_short = format!("the passphrase is too short: it protects every seed; choose one of at least {MIN_PASSPHRASE} characters");
+        let passphrase = new_passphrase(&self.console, &question, &too_short).map_err(|why| match why {
+            NotChosen::Refused(refusal) => {
+                *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal.clone());
+                unavailable(refusal)
             }
-        };
+            NotChosen::NoAnswer(why) => no_answer(why),
+        })?;
         let sealed = encrypt(root, &passphrase).ok_or_else(|| unavailable("the key could not be encrypted; try again".into()))?;
         self.dir.write(UNLOCK, &sealed).map_err(unavailable)
     }
 
-    /// A passphrase, or why it is refused.
-    fn new_passphrase(&self) -> Result<Result<Zeroizing<String>, String>, NoAnswer> {
-        let question = format!("new passphrase, {MIN_PASSPHRASE} characters at least, asked for at every approval");
-        let passphrase = match self.console.ask(&question, true) {
-            Err(why @ NoAnswer::NotText) => return Ok(Err(format!("the passphrase: {why}"))),
-            answer => answer?,
-        };
-        if passphrase.chars().count() < MIN_PASSPHRASE {
-            return Ok(Err(format!(
-                "the passphrase is too short: it protects every seed; choose one of at least {MIN_PASSPHRASE} characters"
-            )));
-        }
-        if self.console.is_terminal() && self.console.ask("the same again", true)? != passphrase {
-            return Ok(Err("the two passphrases differ; type it again".into()));
-        }
-        Ok(Ok(passphrase))
-    }
-
     fn unlock(&self, reason: &str, wanted: &Wanted) -> Result<Vec<u8>, KeychainError> {
         let sealed = sealed(&self.dir)?;
-        let passphrase = self.passphrase(reason, wanted)?;
-        output::note("opening the key ...");
-        decrypt(&sealed, &passphrase)
+        let mut known = self.passphrase.lock().unwrap_or_else(PoisonError::into_inner);
+        self.console.until_right(
+            |error| *error == KeychainError::WrongPassphrase,
+            || {
+                let passphrase = match &*known {
+                    Some(passphrase) => passphrase.clone(),
+                    None => self.console.ask_while(&format!("{reason}: passphrase"), true, wanted).map_err(no_answer)?,
+                };
+                // The way back to where the request can be denied.
+                if passphrase.is_empty() && self.console.is_terminal() && self.console.is_watching() {
+                    return Err(KeychainError::Cancelled);
+                }
+                output::note("opening the key ...");
+                let root = decrypt(&sealed, &passphrase)?;
+                // Only what was right is worth to be kept.
+                *known = Some(passphrase).filter(|_| self.once);
+                Ok(root)
+            },
+        )
     }
 }
 

@@ -8,6 +8,7 @@ mod console;
 mod enroll;
 mod find;
 mod keychain;
+mod new_passphrase;
 mod output;
 mod run;
 mod screen;
@@ -29,6 +30,12 @@ fn main() -> ExitCode {
     if let Err(error) = countersign_link::harden() {
         output::note(&format!("warning: this process could not be protected from other programs: {error}"));
     }
+    if std::env::args_os().any(|argument| is_seed(argument.as_encoded_bytes())) {
+        output::note(
+            "countersign-phone: a seed is no argument, and was not looked at: other programs and the shell's history have it now; countersign-phone enroll asks for it",
+        );
+        return ExitCode::FAILURE;
+    }
     let args = match args::Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -45,4 +52,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What every message about a wrong argument would repeat.
+fn is_seed(argument: &[u8]) -> bool {
+    ["otpauth://", "otpauth-migration://"].iter().any(|scheme| argument.starts_with(scheme.as_bytes()))
 }

@@ -131,8 +131,7 @@ macro_rules! ask {
 fn decide(app: &App, request: &PendingRequest) -> anyhow::Result<Asked> {
     let mut grant = false;
     if request.verified.first_use {
-        let label = request.verified.seed.as_deref().or(request.claimed.new_seed.as_deref()).unwrap_or("this seed");
-        let question = format!("allow {} to use {label} from now on? [yes/no]", request.verified.pairing);
+        let question = grant_question(request);
         grant = loop {
             match ask!(app, request, &question, false).trim().to_ascii_lowercase().as_str() {
                 "yes" | "y" => break true,
@@ -199,6 +198,14 @@ fn decide(app: &App, request: &PendingRequest) -> anyhow::Result<Asked> {
     }
 }
 
+/// Whether a pairing may use a seed from now on.
+fn grant_question(request: &PendingRequest) -> String {
+    let label = request.verified.seed.as_deref().or(request.claimed.new_seed.as_deref()).unwrap_or("this seed");
+    // A seed is enrolled without the right.
+    let no = if request.verified.kind == RequestKind::Code { " (no denies this request)" } else { "" };
+    format!("allow {} to use {label} from now on?{no} [yes/no]", request.verified.pairing)
+}
+
 fn ask_codes(app: &App, request: &PendingRequest) -> anyhow::Result<Result<u8, Asked>> {
     let most = request.verified.codes;
     loop {
@@ -246,7 +253,15 @@ fn deny(app: &App, request: &PendingRequest, reason: &str) -> anyhow::Result<Ask
 
 #[cfg(test)]
 mod tests {
-    use super::denial;
+    use super::*;
+
+    #[test]
+    fn what_no_means_to_a_first_use() {
+        let mut request = show::tests::request("1", 1);
+        assert_eq!(grant_question(&request), "allow acme/widget to use ACME:release from now on? (no denies this request) [yes/no]");
+        request.verified.kind = RequestKind::Enroll;
+        assert_eq!(grant_question(&request), "allow acme/widget to use ACME:release from now on? [yes/no]");
+    }
 
     #[test]
     fn what_denies() {

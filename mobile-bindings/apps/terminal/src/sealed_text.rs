@@ -1,7 +1,7 @@
 //! Finds sealed seeds in what a person has: a `countersign.toml`, a line of one, or the bare text.
 
-use anyhow::{Context as _, bail};
-use toml_edit::{DocumentMut, Item, TableLike};
+use anyhow::bail;
+use toml_edit::{DocumentMut, Item, TableLike, TomlError};
 
 /// Every sealed text in `text`.
 ///
@@ -12,13 +12,23 @@ pub(crate) fn sealed_texts(text: &str) -> anyhow::Result<Vec<String>> {
     if !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
         return Ok(vec![bare.to_owned()]);
     }
-    let document: DocumentMut = text.parse().context("this is neither a countersign.toml nor a sealed text")?;
+    let document: DocumentMut = match text.parse() {
+        Ok(document) => document,
+        Err(error) => bail!("this is neither a countersign.toml nor a sealed text: {}", problem(text, &error)),
+    };
     let mut found = Vec::new();
     search(document.as_table(), &mut found);
     if found.is_empty() {
         bail!("there is no sealed seed in it: no key named `sealed`");
     }
     Ok(found)
+}
+
+/// `line 7: the reason`. The parser's own words show the line, and a wrong file may have a seed or a key in it.
+fn problem(text: &str, error: &TomlError) -> String {
+    let message = error.message().replace('\n', "; ");
+    let before = error.span().and_then(|span| text.get(..span.start));
+    before.map_or_else(|| message.clone(), |before| format!("line {}: {message}", before.matches('\n').count() + 1))
 }
 
 fn search(table: &dyn TableLike, found: &mut Vec<String>) {
@@ -52,5 +62,21 @@ mod tests {
         assert!(sealed_texts("a = 1").is_err());
         assert!(sealed_texts("not toml at all").is_err());
         assert!(sealed_texts("").is_err());
+    }
+
+    #[test]
+    fn nothing_of_a_wrong_file_is_shown() {
+        for secret in [
+            "otpauth://totp/ACME:x?secret=GEZD",
+            "GEZD GEZD",
+            "GEZD = GEZD",
+            "GEZD = 1\nGEZD = 2",
+            "[GEZD]\n[GEZD]",
+            "GEZD = \"GEZD",
+            "a = \"\\GEZD\"",
+        ] {
+            let problem = format!("{:#}", sealed_texts(&format!("\n{secret}")).unwrap_err());
+            assert!(problem.contains("text: line ") && !problem.contains("line 1:") && !problem.contains("GEZD"), "{problem}");
+        }
     }
 }

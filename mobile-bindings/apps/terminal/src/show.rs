@@ -110,11 +110,14 @@ pub(crate) fn lost(what: LostPart) -> &'static str {
 /// Why something was not done. The engine's words are for any app; this one can say which file is missing, and which command brings it back.
 pub(crate) fn failure(error: &AuthenticatorError) -> String {
     match error {
-        AuthenticatorError::SetUp(text) if *text == KeychainError::Missing.to_string() => {
-            format!("{UNLOCK}, the key that opens the seeds, is missing from the state folder; {BRING_BACK}")
-        }
+        AuthenticatorError::SetUp(text) if *text == KeychainError::Missing.to_string() => no_unlock_key(),
         error => error.to_string(),
     }
+}
+
+/// That the key that opens seeds is missing, and what to do.
+pub(crate) fn no_unlock_key() -> String {
+    format!("{UNLOCK}, the key that opens the seeds, is missing from the state folder; {BRING_BACK}")
 }
 
 /// Whether jobs can wake this phone.

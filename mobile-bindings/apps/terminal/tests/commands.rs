@@ -11,7 +11,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use common::{PROGRAM, Phone, URI, copy_of_the_program, mode, ordinary, run};
+use common::{PROGRAM, Phone, SECRET, URI, copy_of_the_program, mode, ordinary, run};
 use countersign_core::pairing::AwaitP1;
 use rand_core::OsRng;
 
@@ -104,6 +104,26 @@ fn a_seed_is_sealed_listed_and_imported() {
         phone.run(&["import", "-"], text).fails(problem);
     }
     phone.run(&["import", "/nonexistent"], "").fails("cannot read /nonexistent");
+}
+
+#[test]
+fn nothing_of_a_wrong_file_is_shown() {
+    let phone = Phone::set_up();
+    let file = phone.home.path().join("file");
+    let path = file.to_str().unwrap();
+    for command in ["enroll", "import", "pair", "restore"] {
+        phone.run(&[command, URI], "").fails("a seed is no argument");
+    }
+    // `fails` looks for the secret.
+    for (text, says) in [(format!("{URI}\n"), "line 1: "), (format!("# my seed\n{SECRET} {SECRET}\n"), "line 2: ")] {
+        fs::write(&file, &text).unwrap();
+        phone.run(&["import", path], "").fails(says);
+        phone.run(&["import", "-"], text.lines().last().unwrap()).fails("line 1: ");
+        phone.run(&["wake-up", path], "").fails("push address");
+        phone.run(&["wake-up", "-"], "http://ntfy.sh/abc\n").fails("an endpoint is an https URL");
+        phone.run(&["enroll"], &format!("x{text}")).fails("otpauth");
+        phone.run(&["restore-key", path], "a long passphrase\n").fails("no backup");
+    }
 }
 
 #[test]
@@ -214,7 +234,7 @@ fn a_state_that_does_not_fit_is_left_alone() {
         fs::write(phone.file(name), b"").unwrap();
     }
     phone.run(&["seeds"], "").fails("damaged or belongs to another device key");
-    phone.run(&["init"], "correct horse\n").fails("is set up already");
+    phone.run(&["init"], "correct horse\n").fails("move it away first");
     for (name, bytes) in &whole {
         fs::write(phone.file(name), bytes).unwrap();
     }

@@ -40,7 +40,8 @@ fn a_damaged_phone_is_not_backed_up_as_if_it_were_whole() {
         phone.run(&["backup", &path("refused.age")], &answers).fails("--anyway");
         assert!(!phone.home.path().join("refused.age").exists());
         fs::write(phone.file(name), before).unwrap();
-        fs::remove_file(phone.file(REMEMBERED)).unwrap();
+        // Nothing was written, so nothing had to be remembered.
+        assert!(!phone.file(REMEMBERED).exists());
     }
     damage(&phone, "state-seeds");
     damage(&phone, "state-pairings");
@@ -139,7 +140,8 @@ fn every_command_says_once_what_was_damaged() {
                 assert_eq!(ran.err.matches(HOW_IT_ENDS).count(), 1, "{command:?}: {}", ran.err);
                 assert!(!ran.out.contains("damaged"), "{}", ran.out);
                 fs::write(phone.file(name), bytes).unwrap();
-                // Remembered, also when the list is sound.
+                // Remembered, also when the list is sound, once one was written anew.
+                fs::write(phone.file(REMEMBERED), name.trim_start_matches("state-")).unwrap();
                 let ran = phone.run(command, "");
                 assert_eq!(ran.err.matches(says).count(), 1, "{command:?}: {}", ran.err);
                 fs::remove_file(phone.file(REMEMBERED)).unwrap();
@@ -164,4 +166,16 @@ fn a_list_that_was_lost_is_not_one_that_never_was() {
         ran.fails("there is no pairing any more: the list of");
     }
     phone.run(&["remove", "npm"], "").fails("there is no seed any more: the list of them was damaged");
+}
+
+#[test]
+fn every_command_says_that_the_key_that_opens_seeds_is_missing() {
+    let phone = Phone::set_up();
+    let missing = "warning: unlock.age, the key that opens the seeds, is missing from the state folder; bring it back from a backup: countersign-phone restore-key FILE\n";
+    assert!(!phone.run(&["seeds"], "").err.contains("unlock.age"));
+    fs::remove_file(phone.file("unlock.age")).unwrap();
+    for command in [&["seeds"][..], &["pairings"], &["identity"], &["history"], &["run"], &["enroll"], &["pair", "hello"]] {
+        let ran = phone.run(command, "");
+        assert_eq!(ran.err.matches(missing).count(), 1, "{command:?}: {}", ran.err);
+    }
 }

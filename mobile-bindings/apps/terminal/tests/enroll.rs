@@ -95,3 +95,15 @@ fn a_picture_on_standard_input_leaves_the_terminal_for_the_passphrase() {
     alone.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     run(&mut alone, "").fails("give the picture as a file: --picture FILE");
 }
+
+#[test]
+fn a_text_that_went_nowhere_can_be_printed_again() {
+    let phone = Phone::set_up();
+    let mut command = phone.command(&["enroll"]);
+    command.stdout(fs::File::options().write(true).open("/dev/full").unwrap());
+    let told = "ACME:release is on this phone now, but its sealed text went nowhere: the same countersign-phone enroll again prints it";
+    run(&mut command, &answers(URI)).fails(told);
+    let seeds = phone.run(&["seeds"], "").ok();
+    assert!(phone.enroll().starts_with("sealed = "));
+    assert_eq!(phone.run(&["seeds"], "").ok(), seeds);
+}

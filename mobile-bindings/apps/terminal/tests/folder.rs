@@ -162,6 +162,33 @@ fn what_is_left_of_a_phone_is_said_to_be_where_it_is() {
     let phone = Phone::set_up();
     fs::remove_file(phone.file("device.key")).unwrap();
     let ran = phone.run(&["seeds"], "");
-    assert!(ran.err.contains(&format!("(the state folder is {})", phone.state().display())) && !ran.err.contains("the app"), "{}", ran.err);
+    assert!(ran.err.contains(&format!("The state folder is {}:", phone.state().display())) && !ran.err.contains("the app"), "{}", ran.err);
     ran.fails("device key is missing: bring the key back");
+}
+
+#[test]
+fn a_phone_that_does_not_open_says_how_to_begin_anew() {
+    for damage in ["device.key", "state-phone"] {
+        let phone = Phone::set_up();
+        let backup = phone.home.path().join("phone.age");
+        let backup = backup.to_str().unwrap();
+        phone.run(&["backup", backup], "a long passphrase\ncorrect horse\n").ok();
+        match damage {
+            "device.key" => fs::write(phone.file(damage), [7; 32]).unwrap(),
+            _ => ["state-phone", "state-phone-copy"].iter().for_each(|name| fs::remove_file(phone.file(name)).unwrap()),
+        }
+        let before = phone.blobs();
+        for command in [&["seeds"][..], &["run"], &["restore", backup], &["init"]] {
+            let ran = phone.run(command, "");
+            assert!(!ran.err.contains("use it") && !ran.err.contains("passphrase"), "{}", ran.err);
+            ran.fails("Bring its files and its device key back, all of them from one time; or move all of them away, and restore a backup");
+        }
+        let (state, old) = (phone.state(), phone.home.path().join("state-dir.old"));
+        let hint = format!("mv {} {}", state.display(), old.display());
+        phone.run(&["init"], "").fails(&hint);
+        assert_eq!(phone.blobs(), before);
+        fs::rename(state, old).unwrap();
+        phone.run(&["restore", backup], "a long passphrase\ncorrect horse\n").ok();
+        phone.enroll();
+    }
 }

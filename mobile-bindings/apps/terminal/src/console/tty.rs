@@ -1,6 +1,6 @@
 //! Standard input, byte by byte; and what a terminal there shows of it.
 
-use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr, tcsetattr};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::NoAnswer;
@@ -8,8 +8,17 @@ use super::NoAnswer;
 /// Longest line that is read.
 const MAX_LINE: usize = 16 * 1024;
 
-/// Byte by byte: what follows the line belongs to the next question, and no buffer keeps a copy of a passphrase.
-pub(super) fn read_line() -> Result<Zeroizing<String>, NoAnswer> {
+/// What a terminal has in the place of a key that does nothing (`_POSIX_VDISABLE`).
+const NO_KEY: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
+
+/// The key that stops a program, Ctrl-Z.
+pub(super) fn stop_key() -> Option<u8> {
+    let modes = tcgetattr(std::io::stdin()).ok()?;
+    Some(modes.special_codes[SpecialCodeIndex::VSUSP]).filter(|key| *key != NO_KEY)
+}
+
+/// Byte by byte: what follows the line belongs to the next question, and no buffer keeps a copy of a passphrase. `stop_key` is no part of an answer.
+pub(super) fn read_line(stop_key: Option<u8>) -> Result<Zeroizing<String>, NoAnswer> {
     let stdin = std::io::stdin();
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
     loop {
@@ -18,6 +27,7 @@ pub(super) fn read_line() -> Result<Zeroizing<String>, NoAnswer> {
             Ok(0) if line.is_empty() => return Err(NoAnswer::End),
             Ok(0) => break,
             Ok(_) if byte == *b"\n" => break,
+            Ok(_) if Some(byte[0]) == stop_key => {}
             Ok(_) if line.len() < MAX_LINE => line.extend_from_slice(&byte),
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => {}
@@ -37,7 +47,8 @@ pub(super) fn forget_typed() {
     let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
 }
 
-/// The terminal shows nothing of what is typed, until this is dropped.
+/// The terminal shows nothing of what is typed, until this is dropped. Nor does Ctrl-Z stop the program: the shell that gets the terminal then has its own
+/// modes, and whoever comes back would type with all to be seen.
 pub(super) struct Hidden(Termios);
 
 impl Hidden {
@@ -45,6 +56,7 @@ impl Hidden {
         let before = tcgetattr(std::io::stdin()).ok()?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
+        silent.special_codes[SpecialCodeIndex::VSUSP] = NO_KEY;
         tcsetattr(std::io::stdin(), OptionalActions::Flush, &silent).ok()?;
         Some(Self(before))
     }

@@ -62,14 +62,16 @@ fn title(page: &Page) -> String {
     .to_owned()
 }
 
-/// What stays until something is done about it: that lists were lost, on the first page; that requests wait, on all others.
+/// What stays until something is done about it: that lists or a key were lost, on the first page; that requests wait, on all others.
 fn standing(model: &Model, area: Rect) -> Vec<String> {
     let lost = model.news.lost.iter().filter(|_| model.page == Page::Requests).filter_map(|what| match what {
         LostPart::Seeds => Some("SEEDS WERE LOST: s says what to do"),
         LostPart::Pairings => Some("PAIRINGS WERE LOST: p says what to do"),
         LostPart::Requests | LostPart::History => None,
     });
-    lost.map(str::to_owned).chain(waiting(model, area)).collect()
+    let key =
+        (model.news.no_unlock_key && model.page == Page::Requests).then_some("THE KEY THAT OPENS SEEDS IS MISSING: s says what to do");
+    lost.chain(key).map(str::to_owned).chain(waiting(model, area)).collect()
 }
 
 /// That requests wait which are not on the page.

@@ -28,8 +28,9 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use crate::{
-    app::{wait, with_folder},
+    app::{no_unlock_key, wait, with_folder},
     console::Console,
+    keychain::is_there,
     output, show,
     state::{StateDir, state_path},
 };
@@ -82,7 +83,7 @@ pub(crate) fn run(state: Option<PathBuf>) -> anyhow::Result<()> {
     if phone.pairings()?.is_empty() {
         bail!(show::no_pairing(&phone.lost()?));
     }
-    let mut model = Model::new(news(&phone)?);
+    let mut model = Model::new(news(&phone, &dir)?);
     for what in phone.lost()? {
         let warning = format!("warning: {}", show::lost(what));
         // There for who looks after the end, too.
@@ -91,6 +92,9 @@ pub(crate) fn run(state: Option<PathBuf>) -> anyhow::Result<()> {
         if !matches!(what, LostPart::Seeds | LostPart::Pairings) {
             model.notice(warning);
         }
+    }
+    if let Some(warning) = no_unlock_key(&dir)? {
+        output::note(&warning);
     }
     wait(phone.connect())?;
     let (keys, signals) = (sender.clone(), sender.clone());
@@ -108,7 +112,7 @@ pub(crate) fn run(state: Option<PathBuf>) -> anyhow::Result<()> {
     // Restores the terminal when it ends, also by a panic.
     let mut terminal = ratatui::try_init()?;
     let pasting = Pasting::begin();
-    let ended = Screen { phone: phone.clone(), sender, answer: None, model }.serve(&mut terminal, &messages);
+    let ended = Screen { phone: phone.clone(), dir, sender, answer: None, model }.serve(&mut terminal, &messages);
     drop(pasting);
     ratatui::restore();
     wait(phone.disconnect())?;
@@ -143,7 +147,7 @@ fn forward(to: &Sender<Message>, event: event::Event) -> bool {
     message.is_none_or(|message| to.send(message).is_ok())
 }
 
-fn news(phone: &Authenticator) -> Result<News, AuthenticatorError> {
+fn news(phone: &Authenticator, dir: &StateDir) -> Result<News, AuthenticatorError> {
     Ok(News {
         name: phone.identity()?.name,
         requests: phone.pending()?,
@@ -152,6 +156,8 @@ fn news(phone: &Authenticator) -> Result<News, AuthenticatorError> {
         seeds: phone.seeds()?,
         pairings: phone.pairings()?,
         lost: phone.lost()?,
+        // One that can't be read is told by whatever needs it.
+        no_unlock_key: is_there(dir).is_ok_and(|is_there| !is_there),
     })
 }
 
@@ -164,6 +170,7 @@ fn until_something_changes(now: Duration, model: &Model) -> Duration {
 
 struct Screen {
     phone: Arc<Authenticator>,
+    dir: Arc<StateDir>,
     sender: Sender<Message>,
     /// Who waits for the passphrase.
     answer: Option<oneshot::Sender<Option<Zeroizing<String>>>>,
@@ -173,7 +180,7 @@ struct Screen {
 impl Screen {
     fn serve(mut self, terminal: &mut ratatui::DefaultTerminal, messages: &Receiver<Message>) -> anyhow::Result<()> {
         loop {
-            self.model.update(news(&self.phone)?);
+            self.model.update(news(&self.phone, &self.dir)?);
             // The engine needs it no more: what it was for is gone, and the message that says so comes after that.
             if self.answer.as_ref().is_some_and(oneshot::Sender::is_closed) {
                 self.answer = None;

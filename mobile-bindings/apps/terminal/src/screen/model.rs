@@ -32,6 +32,8 @@ pub(crate) struct News {
     pub(crate) seeds: Vec<Seed>,
     pub(crate) pairings: Vec<Pairing>,
     pub(crate) lost: Vec<LostPart>,
+    /// The key that opens seeds is missing.
+    pub(crate) no_unlock_key: bool,
 }
 
 /// Which page is open. One request, seed or pairing is named by its id.

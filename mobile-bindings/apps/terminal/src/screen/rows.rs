@@ -40,6 +40,7 @@ pub(crate) fn rows(page: &Page, news: &News) -> Vec<Row> {
         Page::History => or(news.history.iter().rev().map(history).collect(), "nothing has happened yet"),
         Page::Seeds => {
             let mut rows = lost(news, LostPart::Seeds);
+            rows.extend(news.no_unlock_key.then(|| Row::text(format!("warning: {}", show::no_unlock_key()))));
             rows.extend(or(news.seeds.iter().map(|it| seed(it, news)).collect(), "no seed; countersign-phone enroll makes one"));
             rows
         }

@@ -1,4 +1,5 @@
 //! What other apps show: exports of Google Authenticator, and pictures of QR codes.
+#![allow(dead_code, reason = "not every test file needs everything")]
 
 use data_encoding::BASE64;
 

@@ -51,7 +51,7 @@ class DamagedTest {
             }
             val neither = with(with(phone.storage, "phone", byteArrayOf()), "phone-copy", byteArrayOf())
             val failure = fails<AuthenticatorException.SetUp> { Authenticator.open(neither, phone.keychain, Events()) }
-            assertTrue(failure.message!!.contains("Restore both from the same backup"), failure.message)
+            assertTrue(failure.message!!.contains("Bring its files and its device key back, all of them from one time"), failure.message)
             assertEquals(0, neither.saves.get(), "nothing was changed")
         }
     }

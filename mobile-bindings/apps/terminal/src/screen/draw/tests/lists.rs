@@ -65,6 +65,18 @@ fn what_was_lost_is_said_where_it_is_missed() {
 }
 
 #[test]
+fn that_no_seed_can_be_opened_is_said_before_a_request_waits() {
+    let mut model = pressed(vec![], &[]);
+    let says = "THE KEY THAT OPENS SEEDS IS MISSING: s says what to do";
+    assert!(!shown(&mut model, 60, 10).contains(says));
+    model.news.no_unlock_key = true;
+    assert!(shown(&mut model, 60, 10).contains(says));
+    model.key(Key::Char('s'));
+    let page = shown(&mut model, 200, 16);
+    assert!(page.contains("warning: unlock.age, the key") && page.contains("countersign-phone restore-key FILE"), "{page}");
+}
+
+#[test]
 fn the_chosen_row_is_seen_in_every_window() {
     let mut model = pressed(vec![], &[]);
     let entry = |at: u64| HistoryEntry {
