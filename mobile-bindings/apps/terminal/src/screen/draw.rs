@@ -2,8 +2,8 @@
 
 mod ask;
 mod list;
+mod more;
 mod request;
-mod wrap;
 
 use countersign_mobile::{LinkState, LostPart};
 use ratatui::{
@@ -15,8 +15,10 @@ use ratatui::{
 };
 
 use super::model::{Model, Page, Question};
-use crate::time_text::{utc, utc_minute};
-use wrap::wrapped;
+use crate::{
+    time_text::{utc, utc_minute},
+    wrap::wrapped,
+};
 
 /// Rows of a window that has room for more than the page and one notice.
 const ROOMY: u16 = 20;

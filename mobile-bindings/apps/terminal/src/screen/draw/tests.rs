@@ -35,11 +35,30 @@ home  wss://relay.example connected  clock 2023-11-14 22:13:20Z
 │time    90 s left                                                     │
 └──────────────────────────────────────────────────────────────────────┘
 ┌CLAIMED by the job, checked by nobody─────────────────────────────────┐
-│seed        npm                                                       │
-│reason      release 1.2                                               │
-│actor       alice                                                     │";
+│? seed        npm                                                     │
+│? reason      release 1.2                                             │
+│? actor       alice                                                   │";
     assert!(page.starts_with(expected), "{page}");
     assert!(page.ends_with("\n\n a: approve   d: deny   b: block   Esc: back   q: quit   r: reconnect"), "{page}");
+}
+
+#[test]
+fn no_row_of_a_claim_passes_for_what_is_known() {
+    let mut asked = request("1", 1);
+    asked.claimed.reason = format!("fix typo{}who     trusted/repo {}", " ".repeat(70), "what wants a code of nothing ".repeat(5));
+    for (width, height) in [(80, 24), (40, 9), (30, 30), (20, 12)] {
+        let mut model = model(vec![asked.clone()]);
+        let mut page = shown(&mut model, width, height);
+        let mut rows: Vec<String> = Vec::new();
+        for _ in 0..60 {
+            rows.extend(page.lines().map(|row| row.trim_start_matches('│').to_owned()));
+            model.key(Key::Down);
+            page = shown(&mut model, width, height);
+        }
+        let forged: Vec<_> = rows.iter().filter(|row| row.contains("trusted") || row.contains("nothing")).collect();
+        assert!(!forged.is_empty() && forged.iter().all(|row| row.starts_with("? ")), "{forged:?}");
+        assert!(!rows.iter().any(|row| row.contains("typo  ")), "{page}");
+    }
 }
 
 #[test]

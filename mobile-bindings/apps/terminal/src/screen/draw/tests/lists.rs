@@ -90,6 +90,31 @@ fn the_chosen_row_is_seen_in_every_window() {
 }
 
 #[test]
+fn a_reason_in_the_history_is_no_entry_of_its_own() {
+    let mut model = pressed(vec![], &[]);
+    let entry = |reason: &str| HistoryEntry {
+        request_id: "r".into(),
+        at: 1_700_000_000,
+        pairing: "acme/widget".into(),
+        label: "ACME:release".into(),
+        reason: reason.into(),
+        codes: 1,
+        outcome: HistoryOutcome::Used,
+    };
+    let forged = format!("typo{}2023-11-14 22:13:21Z  used  trusted/repo {}", " ".repeat(50), "x".repeat(60));
+    model.news.history = vec![entry(&forged), entry("release 1.2"), entry("")];
+    model.key(Key::Char('h'));
+    for width in [110, 80, 40] {
+        let page = shown(&mut model, width, 24);
+        let rows: Vec<_> = page.lines().map(|row| row.trim_matches('│').trim_end()).collect();
+        assert!(rows.iter().any(|row| row.ends_with("? release 1.2")), "{page}");
+        let forged: Vec<_> =
+            rows.iter().filter(|row| row.contains("22:13:21Z") || row.contains("trusted") || row.contains("xxx")).collect();
+        assert!(!forged.is_empty() && forged.iter().all(|row| row.starts_with("    ? ")), "{page}");
+    }
+}
+
+#[test]
 fn what_is_about_to_be_done_is_read_before_it_is_confirmed() {
     for (width, height) in [(80, 24), (40, 12), (24, 20)] {
         let mut model = pressed(vec![request("1", 1)], &[Key::Escape, Key::Char('p'), Key::Enter, Key::Char('x')]);
