@@ -22,6 +22,9 @@ const MAX_INPUT: usize = 2048;
 /// Notices that stay on screen.
 const MAX_NOTICES: usize = 4;
 
+/// Why nothing is approved in this window.
+const TOO_SMALL: &str = "too small a window to show what is asked for: make it larger first";
+
 /// What the engine shows at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct News {
@@ -61,7 +64,7 @@ pub(crate) struct Model {
     pub(crate) stray: bool,
     /// Rows of the open request that have been scrolled away.
     pub(crate) scrolled: u16,
-    /// Whether the window shows at least what nobody may say yes to without having seen it.
+    /// Whether the window shows at least what nobody may say yes to without having seen it, and all of the question.
     pub(crate) fits: bool,
     /// Why the passphrase is wanted.
     pub(crate) reason: String,
@@ -110,6 +113,16 @@ impl Model {
         self.notices.push_back(text);
         while self.notices.len() > MAX_NOTICES {
             self.notices.pop_front();
+        }
+    }
+
+    /// It was drawn; `fits`: with all that has to be seen.
+    pub(crate) fn seen(&mut self, fits: bool) {
+        self.fits = fits;
+        if fits {
+            // Not true any more.
+            self.slip.take_if(|slip| slip == TOO_SMALL);
+            self.notices.retain(|notice| notice != TOO_SMALL);
         }
     }
 
@@ -202,13 +215,11 @@ impl Model {
             (_, Key::Char('q')) => self.begin(Question::Quit),
             (_, Key::Char('r')) => return self.act(Action::Reconnect),
             (_, Key::Escape) => self.leave(),
-            (Page::Request(_), Key::Char('a')) if !self.fits => {
-                self.notice("this window is too small to show what is asked for: make it larger first".into());
-            }
+            (Page::Request(_), Key::Char('a')) if !self.fits => self.notice(TOO_SMALL.into()),
             (Page::Request(_), Key::Char('a')) => {
                 self.answers = Answers::default();
-                let first_use = self.open().is_some_and(|request| request.verified.first_use);
-                self.begin(if first_use { Question::Grant } else { Question::Number });
+                self.scrolled = 0;
+                self.begin(self.first_question());
             }
             (Page::Request(_), Key::Char('d')) => self.begin(Question::Reason),
             (Page::Request(_), Key::Char('b')) => self.begin(Question::Block),
@@ -223,6 +234,12 @@ impl Model {
             _ => {}
         }
         None
+    }
+
+    /// What is asked first if the open request is to be approved.
+    pub(crate) fn first_question(&self) -> Question {
+        let first_use = self.open().is_some_and(|request| request.verified.first_use);
+        if first_use { Question::Grant } else { Question::Number }
     }
 
     fn type_key(&mut self, question: Question, key: Key) -> Option<Action> {

@@ -18,40 +18,63 @@ use crate::{
 
 const KNOWN: &str = "Known to this phone";
 const CLAIMED: &str = "CLAIMED by the job, checked by nobody";
+/// Rows below what stays in its place: fewer would be no way to read the rest.
+const ROOM_TO_SCROLL: u16 = 2;
 /// Columns of the names of what is known.
 const NAME: usize = 8;
 /// Columns that have room for the names of claims in a column.
 const WIDE: usize = 40;
 
-/// Shows a request from the row `scrolled` on, if it is longer than the page; gives the row that is shown first,
-/// and whether the page has room for what nobody may approve without having seen: who, what, and that it is the first use.
-pub(super) fn draw(frame: &mut Frame<'_>, it: &PendingRequest, area: Rect, scrolled: u16) -> (u16, bool) {
+/// Rows that nobody may approve without having seen; nothing if the window is too narrow for one of them.
+pub(super) fn needed(it: &PendingRequest, width: u16) -> Option<usize> {
+    let width = usize::from(width);
+    let rows = first(it, width);
+    rows.iter().all(|row| row.width() <= width).then_some(rows.len())
+}
+
+/// Shows a request; if it is longer than the page, from the row `scrolled` on, which is given as far as it goes.
+/// Who and what stay in their place where that leaves room for the rest, and in any case if an approval is `asked` about.
+pub(super) fn draw(frame: &mut Frame<'_>, it: &PendingRequest, area: Rect, scrolled: u16, asked: bool) -> u16 {
     let inside = usize::from(area.width.saturating_sub(2));
     let (mut known, claims) = (vital(it, inside), claims(it, inside));
     known.extend(also_known(it, inside));
-    if known.len() + claims.len() + 4 <= usize::from(area.height) {
+    let is_narrow = known.iter().any(|row| row.width() > inside);
+    if !is_narrow && known.len() + claims.len() + 4 <= usize::from(area.height) {
         let height = u16::try_from(known.len() + 2).unwrap_or(u16::MAX);
         let [top, bottom] = Layout::vertical([Constraint::Length(height), Constraint::Min(3)]).areas(area);
         let part = |title: &'static str, rows: Vec<Line<'static>>| Paragraph::new(rows).block(Block::bordered().title(title));
         frame.render_widget(part(KNOWN, known), top);
         frame.render_widget(part(CLAIMED, claims), bottom);
-        return (0, true);
+        return 0;
     }
     // No room for frames: one text, with what matters first.
     let width = usize::from(area.width);
+    let mut first = first(it, width);
+    let mut rest = also_known(it, width);
+    rest.extend(title(CLAIMED, width));
+    rest.extend(self::claims(it, width));
+    let mut height = u16::try_from(first.len()).unwrap_or(u16::MAX);
+    if !asked && area.height < height.saturating_add(ROOM_TO_SCROLL) {
+        first.append(&mut rest);
+        (first, rest) = (rest, first);
+        height = 0;
+    }
+    let [top, bottom] = Layout::vertical([Constraint::Length(height.min(area.height)), Constraint::Min(0)]).areas(area);
+    frame.render_widget(Paragraph::new(first), top);
+    let hidden = u16::try_from(rest.len()).unwrap_or(u16::MAX).saturating_sub(bottom.height);
+    let scrolled = scrolled.min(hidden);
+    frame.render_widget(Paragraph::new(rest).scroll((scrolled, 0)), bottom);
+    if scrolled < hidden {
+        more_below(frame, bottom);
+    }
+    scrolled
+}
+
+/// What comes first where there is no room for frames.
+fn first(it: &PendingRequest, width: usize) -> Vec<Line<'static>> {
     let mut rows = title(KNOWN, width);
     rows.extend(vital(it, width));
-    let needed = rows.len();
-    rows.extend(also_known(it, width));
-    rows.extend(title(CLAIMED, width));
-    rows.extend(self::claims(it, width));
-    let hidden = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_sub(area.height);
-    let scrolled = scrolled.min(hidden);
-    frame.render_widget(Paragraph::new(rows).scroll((scrolled, 0)), area);
-    if scrolled < hidden {
-        more_below(frame, area);
-    }
-    (scrolled, needed <= usize::from(area.height))
+    rows
 }
 
 fn title(text: &str, width: usize) -> Vec<Line<'static>> {
