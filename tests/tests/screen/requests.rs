@@ -259,7 +259,7 @@ fn a_window_that_shrinks_takes_no_passphrase() {
     terminal.type_line(&number);
     terminal.wait_for("passphrase:");
     terminal.tmux(&["resize-window", "-x", "20", "-y", "4"]);
-    terminal.wait_gone("Known to this phone");
+    terminal.wait_gone("wants a code");
     terminal.type_line(setting.phone.passphrase());
     terminal.wait_for("too small a window");
     terminal.tmux(&["resize-window", "-x", "40", "-y", "9"]);

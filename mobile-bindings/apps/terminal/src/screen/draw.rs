@@ -131,7 +131,7 @@ fn notices(model: &Model, area: Rect) -> Vec<String> {
         above.truncate(share(2));
     }
     let mut lines: Vec<String> = Vec::new();
-    for notice in model.slip.iter().chain(model.notices.iter().rev()) {
+    for notice in model.slip.iter().chain(model.told()) {
         let room = if lines.is_empty() && above.is_empty() { share(3) } else { share(6) };
         let mut wrapped = wrapped(notice, width);
         if lines.len() + wrapped.len() > room {

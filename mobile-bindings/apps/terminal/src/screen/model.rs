@@ -3,6 +3,7 @@
 mod action;
 mod answers;
 mod deeds;
+mod notices;
 mod pages;
 mod question;
 
@@ -15,12 +16,11 @@ use super::keys::Key;
 pub(crate) use action::{Action, Secret};
 use answers::Answers;
 pub(crate) use deeds::{Deed, Right, Thing};
+use notices::Notice;
 pub(crate) use question::Question;
 
 /// Longest line that can be typed, bytes. The buffer never grows, so that nothing is left behind when it is wiped.
 const MAX_INPUT: usize = 2048;
-/// Notices that stay on screen.
-const MAX_NOTICES: usize = 4;
 
 /// Why nothing is approved in this window.
 const TOO_SMALL: &str = "too small a window to show what is asked for: make it larger first";
@@ -57,7 +57,7 @@ pub(crate) struct Model {
     pub(crate) selected: usize,
     pub(crate) question: Option<Question>,
     pub(crate) input: Zeroizing<String>,
-    pub(crate) notices: VecDeque<String>,
+    pub(crate) notices: VecDeque<Notice>,
     /// What was wrong with the last answer to this question.
     pub(crate) slip: Option<String>,
     /// A question went away under the fingers of whoever was typing: until Enter or Escape, letters are still meant for it and no commands.
@@ -109,20 +109,14 @@ impl Model {
         }
     }
 
-    pub(crate) fn notice(&mut self, text: String) {
-        self.notices.push_back(text);
-        while self.notices.len() > MAX_NOTICES {
-            self.notices.pop_front();
-        }
-    }
-
     /// It was drawn; `fits`: with all that has to be seen.
     pub(crate) fn seen(&mut self, fits: bool) {
         self.fits = fits;
         if fits {
-            // Not true any more.
-            self.slip.take_if(|slip| slip == TOO_SMALL);
-            self.notices.retain(|notice| notice != TOO_SMALL);
+            self.forget_too_small();
+        } else if self.question.as_ref().is_some_and(Question::is_of_an_approval) {
+            // Said before the answer is refused: of the question nothing may be left.
+            self.slip = Some(TOO_SMALL.into());
         }
     }
 
@@ -174,11 +168,11 @@ impl Model {
         }
     }
 
-    /// What was to be done is done, or not.
-    pub(crate) fn done(&mut self, told: String) {
+    /// What was to be done, to the request `about` if it was to one, is done, or not.
+    pub(crate) fn done(&mut self, about: Option<String>, told: String) {
         self.busy = false;
         self.stray |= std::mem::take(&mut self.typed_ahead);
-        self.notice(told);
+        self.notice_about(about, told);
     }
 
     pub(crate) fn key(&mut self, key: Key) -> Option<Action> {
@@ -215,7 +209,9 @@ impl Model {
             (_, Key::Char('q')) => self.begin(Question::Quit),
             (_, Key::Char('r')) => return self.act(Action::Reconnect),
             (_, Key::Escape) => self.leave(),
-            (Page::Request(_), Key::Char('a')) if !self.fits => self.notice(TOO_SMALL.into()),
+            (Page::Request(_), Key::Char('a')) if !self.fits => {
+                self.notice_about(self.open().map(|request| request.id.clone()), TOO_SMALL.into());
+            }
             (Page::Request(_), Key::Char('a')) => {
                 self.answers = Answers::default();
                 self.scrolled = 0;

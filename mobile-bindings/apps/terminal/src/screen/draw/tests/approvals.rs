@@ -8,7 +8,7 @@ fn nobody_approves_what_a_window_can_not_show() {
     shown(&mut model, 20, 5);
     model.key(Key::Char('a'));
     assert_eq!(model.question, None);
-    assert!(model.notices.back().unwrap().contains("too small"));
+    assert!(model.told().next().unwrap().contains("too small"));
     shown(&mut model, 60, 12);
     model.key(Key::Char('a'));
     assert_eq!(model.question, Some(Question::Number));
@@ -44,6 +44,7 @@ fn no_answer_of_an_approval_counts_where_who_and_what_are_not_seen() {
             shown(&mut model, 80, 24);
             type_text(&mut model, answer);
             let page = shown(&mut model, width, height);
+            assert!(width < 20 || page.contains("too small"), "{page}");
             assert_eq!((model.key(Key::Enter), model.question.as_ref(), model.input.as_str()), (None, Some(&question), answer), "{page}");
             assert!(model.slip.as_deref().unwrap().contains("too small"));
             assert!(width < 20 || shown(&mut model, width, height).contains("too small"));
