@@ -14,6 +14,20 @@ pub(crate) fn tidy(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// As much of a text as takes at most `width` columns.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let mut filled = 1;
+    let kept = text.chars().take_while(|c| {
+        filled += columns(c.encode_utf8(&mut [0; 4]));
+        filled <= width
+    });
+    let kept: String = kept.collect();
+    if kept.is_empty() { kept } else { kept + "…" }
+}
+
 /// Rows of at most `width` columns, broken at spaces where there are any.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     broken(text, width, |c| columns(c.encode_utf8(&mut [0; 4])))
@@ -81,6 +95,13 @@ mod tests {
         // Some terminals draw this in two columns.
         assert_eq!(hanging_surely("? ", "  ", "±±±", 6), ["? ±±", "  ±"]);
         assert_eq!(hanging("- ", "  ", "one two", 5), ["- one", "  two"]);
+    }
+
+    #[test]
+    fn what_is_cut_says_so() {
+        for (width, expected) in [(9, "cut short"), (8, "cut sho…"), (1, ""), (0, "")] {
+            assert_eq!(cut("cut short", width), expected);
+        }
     }
 
     #[test]

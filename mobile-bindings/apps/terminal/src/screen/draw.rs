@@ -17,7 +17,7 @@ use ratatui::{
 use super::model::{Model, Page, Question};
 use crate::{
     time_text::{utc, utc_minute},
-    wrap::{columns, wrapped},
+    wrap::{columns, cut, wrapped},
 };
 
 /// Rows of a window that has room for more than the page and one notice.
@@ -45,7 +45,9 @@ pub(crate) fn draw(frame: &mut Frame<'_>, model: &mut Model, local: u64) {
     let (told, waits, keys, top) = (take(notices.len()), take(standing.len()), take(help.len()), take(1));
     let question = Constraint::Length(u16::try_from(rows).unwrap_or(u16::MAX).min(area.height));
     let [top, page, waits, told, question, keys] = Layout::vertical([top, Constraint::Min(0), waits, told, question, keys]).areas(area);
-    frame.render_widget(Paragraph::new(Line::from(vec![bold(&format!("{}  ", model.news.name)), status(model, local).into()])), top);
+    let name = format!("{}  ", model.news.name);
+    let status = status(model, local, usize::from(area.width).saturating_sub(columns(&name)));
+    frame.render_widget(Paragraph::new(Line::from(vec![bold(&name), status.into()])), top);
     match model.open() {
         Some(request) => model.scrolled = request::draw(frame, request, page, model.scrolled, approves),
         None => list::draw(frame, &title(&model.page), &model.rows(), model.selected, page),
@@ -148,25 +150,35 @@ fn notices(model: &Model, area: Rect) -> Vec<String> {
     above
 }
 
-/// Connections, and this machine's clock: codes are wrong if it is.
-fn status(model: &Model, local: u64) -> String {
-    let mut parts: Vec<String> = model.news.connections.iter().map(connection).collect();
-    if parts.is_empty() {
-        parts.push("no relay: pair first".into());
-    }
+/// Connections, and this machine's clock: codes are wrong if it is. Where there is little room, less is said of what is wrong with a connection.
+fn status(model: &Model, local: u64, width: usize) -> String {
+    let connections = &model.news.connections;
     // Its seconds would have the page drawn anew each second, while nobody looks.
     let clock = if model.news.requests.is_empty() { utc_minute(local) } else { utc(local) };
-    parts.push(format!("clock {clock}"));
-    parts.join("  ")
+    let text = |room: usize| {
+        let mut parts: Vec<String> = connections.iter().map(|it| connection(it, room)).collect();
+        if parts.is_empty() {
+            parts.push("no relay: pair first".into());
+        }
+        parts.push(format!("clock {clock}"));
+        parts.join("  ")
+    };
+    let whole = text(usize::MAX);
+    if columns(&whole) <= width {
+        return whole;
+    }
+    let problems = connections.iter().filter(|it| matches!(it.state, LinkState::Waiting { .. })).count();
+    text(width.saturating_sub(columns(&text(0))) / problems.max(1))
 }
 
-fn connection(it: &countersign_mobile::Connection) -> String {
+/// `room`: columns for what is wrong.
+fn connection(it: &countersign_mobile::Connection, room: usize) -> String {
     match &it.state {
         LinkState::Connecting => format!("{} connecting", it.relay),
         LinkState::Connected => format!("{} connected", it.relay),
         LinkState::Evicted => format!("{} ANOTHER DEVICE answers for this phone", it.relay),
         LinkState::Disconnected => format!("{} not connected", it.relay),
-        LinkState::Waiting { problem, .. } => format!("{} NOT CONNECTED: {problem}", it.relay),
+        LinkState::Waiting { problem, .. } => format!("{} NOT CONNECTED{}", it.relay, cut(&format!(": {problem}"), room)),
     }
 }
 

@@ -65,7 +65,7 @@ fn lost(news: &News, part: LostPart) -> Vec<Row> {
 }
 
 fn request(it: &PendingRequest) -> Row {
-    let text = format!("{}  {}  {} s left", it.verified.pairing, wanted(it), it.seconds_left);
+    let text = format!("{}  {}  {} s left", tidy(&it.verified.pairing), wanted(it), it.seconds_left);
     Row { text, opens: Some(Page::Request(it.id.clone())), ..Row::default() }
 }
 

@@ -54,9 +54,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, title: &str, rows: &[Row], chosen: usi
     // The first line of the chosen one in any case.
     let scrolled = end.saturating_sub(usize::from(inner.height)).min(start).min(hidden);
     let offset = u16::try_from(scrolled).unwrap_or(u16::MAX);
+    let last = (!framed).then(|| lines.get((scrolled + usize::from(inner.height)).saturating_sub(1)).cloned()).flatten();
     frame.render_widget(Paragraph::new(lines).scroll((offset, 0)).block(block), area);
     if scrolled < hidden {
-        more_below(frame, area);
+        // In a frame it covers nothing.
+        more_below(frame, area, last.as_ref());
     }
 }
 

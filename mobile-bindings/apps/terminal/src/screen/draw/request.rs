@@ -63,9 +63,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, it: &PendingRequest, area: Rect, scrol
     frame.render_widget(Paragraph::new(first), top);
     let hidden = u16::try_from(rest.len()).unwrap_or(u16::MAX).saturating_sub(bottom.height);
     let scrolled = scrolled.min(hidden);
+    let last = usize::from(scrolled.saturating_add(bottom.height)).checked_sub(1).and_then(|last| rest.get(last)).cloned();
     frame.render_widget(Paragraph::new(rest).scroll((scrolled, 0)), bottom);
     if scrolled < hidden {
-        more_below(frame, bottom);
+        more_below(frame, bottom, last.as_ref());
     }
     scrolled
 }

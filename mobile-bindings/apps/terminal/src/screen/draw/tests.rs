@@ -139,5 +139,8 @@ fn what_is_not_connected_says_so() {
     model.news.connections[0].state = state;
     let page = shown(&mut model, 100, 8);
     assert!(page.contains("wss://relay.example NOT CONNECTED: cannot reach the relay"), "{page}");
+    // And leaves room for the clock.
+    let page = shown(&mut model, 70, 8);
+    assert!(page.starts_with("home  wss://relay.example NOT CONNECTED: can…  clock 2023-11-14 22:13Z\n"), "{page}");
     assert!(page.contains("waiting for requests"));
 }

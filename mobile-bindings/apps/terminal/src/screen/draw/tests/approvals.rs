@@ -17,6 +17,19 @@ fn nobody_approves_what_a_window_can_not_show() {
     assert!(shown(&mut model, 30, 12).contains("number in the job's log:\n123\n"), "{}", shown(&mut model, 30, 12));
 }
 
+#[test]
+fn the_sign_that_there_is_more_covers_no_name() {
+    for (width, height, sign) in [(30, 6, "v"), (38, 6, " Down"), (60, 6, " more below: Down")] {
+        let mut asked = request("1", 1);
+        asked.verified.pairing = "acme/the-widget".into();
+        asked.verified.seed = Some("A:r".into());
+        let mut model = model(vec![asked]);
+        let page = shown(&mut model, width, height);
+        assert!(page.contains("who     acme/the-widget") && page.contains("wants a code of A:r"), "{page}");
+        assert!(page.lines().any(|row| row.contains("what") && row.ends_with(sign)), "{page}");
+    }
+}
+
 fn type_text(model: &mut Model, text: &str) {
     text.chars().for_each(|c| drop(model.key(Key::Char(c))));
 }
