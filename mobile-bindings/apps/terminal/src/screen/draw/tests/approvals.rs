@@ -85,13 +85,13 @@ fn who_and_what_and_the_whole_question_are_seen_where_it_is_answered() {
         shown(&mut model, width, height);
         model.key(Key::Char('a'));
         for (key, question) in
-            [(Key::Char('1'), "number in the job's log:"), (Key::Down, "Approve ACME:release for acme/widget: passphrase:")]
+            [(Key::Char('1'), "number in the job's log:"), (Key::PageDown, "Approve ACME:release for acme/widget: passphrase:")]
         {
-            if key == Key::Down {
+            if key == Key::PageDown {
                 model.ask_passphrase("Approve ACME:release for acme/widget".into());
             }
             shown(&mut model, width, height);
-            model.key(key);
+            (0..3).for_each(|_| drop(model.key(key)));
             let page = shown(&mut model, width, height);
             let words: Vec<_> = page.split(|c: char| c.is_whitespace() || c == '│').filter(|word| !word.is_empty()).collect();
             let words = words.join(" ");
