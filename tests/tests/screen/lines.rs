@@ -83,6 +83,21 @@ fn a_passphrase_is_not_shown_after_ctrl_z() {
 }
 
 #[test]
+fn a_reason_forges_no_line() {
+    let setting = Setting::ready();
+    let terminal = Terminal::start_with(&setting, "run --plain", 80, 24);
+    terminal.wait_for("waiting for requests");
+    let forged = format!("fix typo {} acme/trusted asks for a code of Hex:bob", "-".repeat(48));
+    let mut job = setting.client(&["code", "npm", "--reason", &forged]);
+    job.match_number();
+    let page = terminal.wait_for(NUMBER);
+    let forged: Vec<_> = page.lines().filter(|line| line.contains("trusted") || line.contains("Hex:bob")).collect();
+    assert!(!forged.is_empty() && forged.iter().all(|line| line.starts_with("  unverified  ")), "{page}");
+    terminal.press(&["C-c"]);
+    terminal.wait_for("ended with 0");
+}
+
+#[test]
 fn nothing_of_it_is_left_for_the_shell() {
     let setting = Setting::ready();
     let terminal = withdrawn_while_typing(&setting, "run --once");

@@ -250,3 +250,25 @@ fn a_lost_unlock_key_leaves_the_request_and_says_how_it_comes_back() {
     terminal.type_line("another horse");
     assert_eq!(job.end().code(), 0);
 }
+
+#[test]
+fn a_window_that_shrinks_takes_no_passphrase() {
+    let setting = Setting::ready();
+    let terminal = Terminal::start(&setting, 80, 24);
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    terminal.wait_for("Known to this phone");
+    terminal.press(&["a"]);
+    terminal.type_line(&number);
+    terminal.wait_for("passphrase:");
+    terminal.tmux(&["resize-window", "-x", "20", "-y", "4"]);
+    terminal.wait_gone("wants a code");
+    terminal.type_line(setting.phone.passphrase());
+    terminal.wait_for("too small a window");
+    terminal.tmux(&["resize-window", "-x", "40", "-y", "9"]);
+    let page = terminal.wait_for("who     acme/widget");
+    assert!(page.contains("what    wants a code of ACME:release") && page.contains("passphrase:"), "{page}");
+    // What was typed counts here.
+    terminal.press(&["Enter"]);
+    assert_eq!(job.end().code(), 0);
+}

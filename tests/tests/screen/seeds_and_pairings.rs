@@ -41,6 +41,8 @@ fn a_right_is_taken_and_given_while_requests_come() {
     terminal.press(&["d"]);
     terminal.type_line("not today");
     assert_eq!(job.end().code(), 200);
+    // Before that, keys wait.
+    terminal.wait_for("acme/widget: denied");
     terminal.press(&["h"]);
     assert!(terminal.wait_for("History, newest first").contains("denied        acme/widget"));
     terminal.press(&["q"]);

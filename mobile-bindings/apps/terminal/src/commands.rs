@@ -25,6 +25,7 @@ use crate::{
     show,
     time_text::utc,
     wake_up,
+    wrap::tidy,
 };
 
 /// Does what the command line says.
@@ -186,6 +187,6 @@ fn history(app: &App) -> anyhow::Result<()> {
     let history = app.authenticator.history()?;
     Ok(output::list(history.iter().map(|entry| {
         let (at, outcome) = (utc(entry.at), show::outcome(entry.outcome));
-        format!("{at}\t{outcome}\t{}\t{}\t{}\t{}", entry.pairing, entry.label, entry.codes, entry.reason)
+        format!("{at}\t{outcome}\t{}\t{}\t{}\t{}", entry.pairing, tidy(&entry.label), entry.codes, tidy(&entry.reason))
     }))?)
 }

@@ -17,6 +17,7 @@ mod show;
 mod state;
 mod time_text;
 mod wake_up;
+mod wrap;
 
 use std::process::ExitCode;
 

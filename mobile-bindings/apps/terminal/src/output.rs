@@ -3,6 +3,8 @@
 
 use std::io::{self, Write as _};
 
+use crate::wrap::hanging_surely;
+
 /// A line of the result, out at once.
 ///
 /// # Errors
@@ -32,7 +34,16 @@ pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }
 
-/// A question; the answer comes on the same line.
+/// A question; the answer comes on the same line. It may name what a job claims: what goes on in the next line is indented.
 pub(crate) fn question(text: &str) {
-    eprint!("{text}: ");
+    let text = format!("{text}:");
+    let rows = width().map_or_else(|| vec![text.clone()], |width| hanging_surely("", "  ", &text, width));
+    eprint!("{} ", rows.join("\n"));
+}
+
+/// Columns for the person, if there is a terminal. One less than it has: a full line may be broken.
+pub(crate) fn width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    // One that does not say how wide it is.
+    Some(if size.ws_col == 0 { 80 } else { usize::from(size.ws_col) }.saturating_sub(1))
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::{
     app::{App, wait},
     console::{NoAnswer, Wake},
-    output::note,
+    output::{self, note},
     show,
 };
 
@@ -100,7 +100,7 @@ fn tell(app: &App, event: &Event) -> anyhow::Result<()> {
 /// Asks about one request until it is answered or gone.
 fn answer(app: &App, request: &PendingRequest) -> anyhow::Result<Asked> {
     note("");
-    for line in show::request(request) {
+    for line in show::request(request, output::width()) {
         note(&line);
     }
     match decide(app, request) {

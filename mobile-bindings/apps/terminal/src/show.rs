@@ -8,20 +8,32 @@ use countersign_mobile::{
 use crate::{
     keychain::{BRING_BACK, UNLOCK},
     time_text::utc,
+    wrap::{hanging_surely, tidy},
 };
 
-/// What the person reads before deciding. What CI only claims is marked, line by line.
-pub(crate) fn request(request: &PendingRequest) -> Vec<String> {
+/// Before each line of what CI only claims.
+const UNVERIFIED: &str = "  unverified  ";
+/// The same where that leaves no room.
+const UNVERIFIED_NARROW: &str = "? ";
+/// Columns that have room for the longer one.
+const WIDE: usize = 40;
+
+/// What the person reads before deciding. What CI only claims is marked, line by line: of a terminal with that many columns none is left to break.
+pub(crate) fn request(request: &PendingRequest, width: Option<usize>) -> Vec<String> {
     let (verified, claimed) = (&request.verified, &request.claimed);
-    let seed = verified.seed.as_deref().unwrap_or_default();
+    let (pairing, seed) = (tidy(&verified.pairing), tidy(verified.seed.as_deref().unwrap_or_default()));
     let mut lines = vec![match (verified.kind, verified.codes) {
-        (RequestKind::Enroll, _) if request.needs_seed => format!("{} asks to enroll a seed: (you give the seed)", verified.pairing),
-        (RequestKind::Enroll, _) => format!("{} asks to enroll a seed", verified.pairing),
-        (RequestKind::Code, 1) => format!("{} asks for a code of {seed}", verified.pairing),
-        (RequestKind::Code, codes) => format!("{} asks for {codes} codes of {seed}", verified.pairing),
+        (RequestKind::Enroll, _) if request.needs_seed => format!("{pairing} asks to enroll a seed: (you give the seed)"),
+        (RequestKind::Enroll, _) => format!("{pairing} asks to enroll a seed"),
+        (RequestKind::Code, 1) => format!("{pairing} asks for a code of {seed}"),
+        (RequestKind::Code, codes) => format!("{pairing} asks for {codes} codes of {seed}"),
     }];
     lines.extend(verified.recipients.iter().map(|recipient| format!("  can open it too: {recipient}")));
-    lines.extend(claims(claimed).into_iter().map(|(name, value)| format!("  unverified  {name}: {value}")));
+    for (name, value) in claims(claimed) {
+        let width = width.unwrap_or(usize::MAX);
+        let mark = if width < WIDE { UNVERIFIED_NARROW } else { UNVERIFIED };
+        lines.extend(hanging_surely(mark, mark, &format!("{name}: {value}"), width));
+    }
     if request.away {
         lines.push("  the connection to the job is lost for now".into());
     }
@@ -29,7 +41,7 @@ pub(crate) fn request(request: &PendingRequest) -> Vec<String> {
     lines
 }
 
-/// What the job says, by name.
+/// What the job says, by name; each in one line without gaps.
 pub(crate) fn claims(claimed: &Claimed) -> Vec<(&str, String)> {
     let mut claims: Vec<(&str, String)> = Vec::new();
     claims.extend(claimed.new_seed.iter().map(|label| ("new seed", label.clone())));
@@ -40,6 +52,7 @@ pub(crate) fn claims(claimed: &Claimed) -> Vec<(&str, String)> {
         claims.push(("artefact", format!("{} {}", artefact.name, artefact.version)));
         claims.extend(artefact.sha256.iter().map(|digest| ("sha256", digest.clone())));
     }
+    claims.iter_mut().for_each(|(_, value)| *value = tidy(value));
     claims
 }
 
@@ -185,7 +198,7 @@ pub(crate) mod tests {
         let mut asked = request("1", 2);
         asked.claimed.artefact = Some(Artefact { name: "widget".into(), version: "1.2".into(), sha256: Some("ab".into()) });
         assert_eq!(
-            super::request(&asked),
+            super::request(&asked, None),
             [
                 "acme/widget asks for 2 codes of ACME:release",
                 "  unverified  seed: npm",
@@ -196,5 +209,22 @@ pub(crate) mod tests {
                 "  time left: 90 s",
             ]
         );
+    }
+
+    #[test]
+    fn no_line_of_a_claim_is_without_its_mark() {
+        for forged in [format!("fix typo{}acme/trusted asks for a code of Hex:bob", " ".repeat(58)), "±".repeat(200), "x".repeat(200)] {
+            let mut asked = request("1", 1);
+            asked.claimed.reason = forged;
+            asked.claimed.job.clear();
+            for (width, mark) in [(80, UNVERIFIED), (30, UNVERIFIED_NARROW)] {
+                let lines = super::request(&asked, Some(width));
+                let (first, rest) = lines.split_first().unwrap();
+                assert_eq!(first, "acme/widget asks for a code of ACME:release");
+                let claims = &rest[..rest.len() - 1];
+                assert!(claims.iter().all(|line| line.starts_with(mark) && line.chars().count() <= width), "{lines:?}");
+                assert!(!claims.iter().any(|line| line.contains("   acme")), "{lines:?}");
+            }
+        }
     }
 }

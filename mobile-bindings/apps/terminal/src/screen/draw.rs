@@ -2,8 +2,8 @@
 
 mod ask;
 mod list;
+mod more;
 mod request;
-mod wrap;
 
 use countersign_mobile::{LinkState, LostPart};
 use ratatui::{
@@ -15,8 +15,10 @@ use ratatui::{
 };
 
 use super::model::{Model, Page, Question};
-use crate::time_text::{utc, utc_minute};
-use wrap::wrapped;
+use crate::{
+    time_text::{utc, utc_minute},
+    wrap::{columns, cut, wrapped},
+};
 
 /// Rows of a window that has room for more than the page and one notice.
 const ROOMY: u16 = 20;
@@ -24,22 +26,52 @@ const ROOMY: u16 = 20;
 /// Draws everything; `local` is this machine's time, Unix seconds. Tells the model what fits.
 pub(crate) fn draw(frame: &mut Frame<'_>, model: &mut Model, local: u64) {
     let area = frame.area();
+    let asked = ask::rows(model, area.width);
+    let needed = model.open().and_then(|it| request::needed(it, area.width));
+    let fits = fits(model, area, needed, &asked);
+    model.seen(fits);
     let (notices, standing, help) = (notices(model, area), standing(model, area), ask::help(model, area));
-    let rows = |lines: &[String]| Constraint::Length(u16::try_from(lines.len()).unwrap_or(0));
-    let heights = [Constraint::Length(1), Constraint::Min(1), rows(&standing), rows(&notices), Constraint::Length(1), rows(&help)];
-    let [top, page, waits, told, question, keys] = Layout::vertical(heights).areas(area);
-    frame.render_widget(Paragraph::new(Line::from(vec![bold(&format!("{}  ", model.news.name)), status(model, local).into()])), top);
+    let approves = model.question.as_ref().is_some_and(Question::is_of_an_approval);
+    // Of what does not fit nothing is approved: then it is more important to say so.
+    let rows = if approves && !model.fits { 1 } else { asked.len() };
+    let least = needed.filter(|_| model.fits).unwrap_or(1);
+    // What is asked, and who and what, come before all else.
+    let mut spare = usize::from(area.height).saturating_sub(rows + least);
+    let mut take = |wanted: usize| {
+        let taken = wanted.min(spare);
+        spare -= taken;
+        Constraint::Length(u16::try_from(taken).unwrap_or(0))
+    };
+    let (told, waits, keys, top) = (take(notices.len()), take(standing.len()), take(help.len()), take(1));
+    let question = Constraint::Length(u16::try_from(rows).unwrap_or(u16::MAX).min(area.height));
+    let [top, page, waits, told, question, keys] = Layout::vertical([top, Constraint::Min(0), waits, told, question, keys]).areas(area);
+    let name = format!("{}  ", model.news.name);
+    let status = status(model, local, usize::from(area.width).saturating_sub(columns(&name)));
+    frame.render_widget(Paragraph::new(Line::from(vec![bold(&name), status.into()])), top);
     match model.open() {
-        Some(request) => (model.scrolled, model.fits) = request::draw(frame, request, page, model.scrolled),
+        Some(request) => model.scrolled = request::draw(frame, request, page, model.scrolled, approves),
         None => list::draw(frame, &title(&model.page), &model.rows(), model.selected, page),
-    }
-    if let Some(Question::Sure(deed)) = &model.question {
-        model.fits = notices.starts_with(&wrapped(&deed.means(), usize::from(area.width)));
     }
     frame.render_widget(lines(standing).style(Style::new().add_modifier(Modifier::BOLD)), waits);
     frame.render_widget(lines(notices), told);
-    ask::draw(frame, model, question);
+    ask::draw(frame, model, &asked, question);
     frame.render_widget(lines(help).style(Style::new().add_modifier(Modifier::REVERSED)), keys);
+}
+
+/// Whether the window shows what nobody may say yes to without having seen it, and all of the question: that of an approval before it is asked.
+fn fits(model: &Model, area: Rect, needed: Option<usize>, asked: &[String]) -> bool {
+    let first = ask::question_rows(model, &model.first_question(), area.width);
+    let (above, question) = match &model.question {
+        Some(Question::Sure(deed)) => {
+            let means = wrapped(&deed.means(), usize::from(area.width));
+            let rows = notices(model, area).starts_with(&means).then_some(means.len() + 1);
+            (rows, asked)
+        }
+        Some(_) => (needed, asked),
+        None => (needed, first.as_slice()),
+    };
+    let is_narrow = question.iter().any(|row| columns(row) > usize::from(area.width));
+    !is_narrow && above.is_some_and(|above| above + question.len() <= usize::from(area.height))
 }
 
 fn lines(texts: Vec<String>) -> Paragraph<'static> {
@@ -103,7 +135,7 @@ fn notices(model: &Model, area: Rect) -> Vec<String> {
         above.truncate(share(2));
     }
     let mut lines: Vec<String> = Vec::new();
-    for notice in model.slip.iter().chain(model.notices.iter().rev()) {
+    for notice in model.slip.iter().chain(model.told()) {
         let room = if lines.is_empty() && above.is_empty() { share(3) } else { share(6) };
         let mut wrapped = wrapped(notice, width);
         if lines.len() + wrapped.len() > room {
@@ -120,25 +152,35 @@ fn notices(model: &Model, area: Rect) -> Vec<String> {
     above
 }
 
-/// Connections, and this machine's clock: codes are wrong if it is.
-fn status(model: &Model, local: u64) -> String {
-    let mut parts: Vec<String> = model.news.connections.iter().map(connection).collect();
-    if parts.is_empty() {
-        parts.push("no relay: pair first".into());
-    }
+/// Connections, and this machine's clock: codes are wrong if it is. Where there is little room, less is said of what is wrong with a connection.
+fn status(model: &Model, local: u64, width: usize) -> String {
+    let connections = &model.news.connections;
     // Its seconds would have the page drawn anew each second, while nobody looks.
     let clock = if model.news.requests.is_empty() { utc_minute(local) } else { utc(local) };
-    parts.push(format!("clock {clock}"));
-    parts.join("  ")
+    let text = |room: usize| {
+        let mut parts: Vec<String> = connections.iter().map(|it| connection(it, room)).collect();
+        if parts.is_empty() {
+            parts.push("no relay: pair first".into());
+        }
+        parts.push(format!("clock {clock}"));
+        parts.join("  ")
+    };
+    let whole = text(usize::MAX);
+    if columns(&whole) <= width {
+        return whole;
+    }
+    let problems = connections.iter().filter(|it| matches!(it.state, LinkState::Waiting { .. })).count();
+    text(width.saturating_sub(columns(&text(0))) / problems.max(1))
 }
 
-fn connection(it: &countersign_mobile::Connection) -> String {
+/// `room`: columns for what is wrong.
+fn connection(it: &countersign_mobile::Connection, room: usize) -> String {
     match &it.state {
         LinkState::Connecting => format!("{} connecting", it.relay),
         LinkState::Connected => format!("{} connected", it.relay),
         LinkState::Evicted => format!("{} ANOTHER DEVICE answers for this phone", it.relay),
         LinkState::Disconnected => format!("{} not connected", it.relay),
-        LinkState::Waiting { problem, .. } => format!("{} NOT CONNECTED: {problem}", it.relay),
+        LinkState::Waiting { problem, .. } => format!("{} NOT CONNECTED{}", it.relay, cut(&format!(": {problem}"), room)),
     }
 }
 

@@ -53,8 +53,11 @@ enum Message {
         reason: String,
         answer: oneshot::Sender<Option<Zeroizing<String>>>,
     },
-    /// What was to be done is done, or not.
-    Done(Result<&'static str, AuthenticatorError>),
+    /// What was to be done, to a request `about` which it was, is done, or not.
+    Done {
+        about: Option<String>,
+        done: Result<String, AuthenticatorError>,
+    },
 }
 
 /// Whether there is a terminal that can show a page.
@@ -161,6 +164,15 @@ fn news(phone: &Authenticator, dir: &StateDir) -> Result<News, AuthenticatorErro
     })
 }
 
+/// The request that an event is about.
+fn request_of(event: &Event) -> Option<String> {
+    match event {
+        Event::RequestGone { id, .. } => Some(id.clone()),
+        Event::RequestChanged { request } => Some(request.id.clone()),
+        _ => None,
+    }
+}
+
 /// How long the page stays as it is, if nothing happens: while a request waits its seconds are counted, else only the clock goes on, by the minute.
 fn until_something_changes(now: Duration, model: &Model) -> Duration {
     let step = if model.news.requests.is_empty() { MINUTE } else { 1 };
@@ -212,19 +224,29 @@ impl Screen {
             Message::Stopped => return Ok(true),
             Message::Engine(event) => {
                 if let Some(line) = show::event(&event, &self.phone.pairings()?) {
-                    self.model.notice(line);
+                    let about = request_of(&event);
+                    self.model.notice_about(about, self.named(&event, line));
                 }
             }
             Message::Passphrase { reason, answer } => {
                 self.answer = Some(answer);
                 self.model.ask_passphrase(reason);
             }
-            Message::Done(done) => self.model.done(done.map_or_else(|error| show::failure(&error), str::to_owned)),
+            Message::Done { about, done } => self.model.done(about, done.unwrap_or_else(|error| show::failure(&error))),
         }
         Ok(false)
     }
 
+    /// With the pairing of a request that went, if it is still known.
+    fn named(&self, event: &Event, line: String) -> String {
+        let Event::RequestGone { id, .. } = event else { return line };
+        let request = self.model.news.requests.iter().find(|it| it.id == *id);
+        request.map_or_else(|| line.clone(), |it| format!("{}: {line}", it.verified.pairing))
+    }
+
     fn act(&mut self, action: Action) {
+        let about = action.request().and_then(|id| self.model.news.requests.iter().find(|it| it.id == id));
+        let about = about.map(|it| (it.id.clone(), it.verified.pairing.clone()));
         match action {
             Action::Quit => {}
             Action::Passphrase(passphrase) => {
@@ -233,11 +255,11 @@ impl Screen {
                     let _ = answer.send(passphrase.map(|secret| secret.0));
                 }
             }
-            Action::Reconnect => self.begin("connecting anew", |phone| wait(phone.network_changed())),
-            Action::Deny { id, reason } => self.begin("denied", move |phone| wait(phone.deny(id, reason))),
+            Action::Reconnect => self.begin(None, "connecting anew", |phone| wait(phone.network_changed())),
+            Action::Deny { id, reason } => self.begin(about, "denied", move |phone| wait(phone.deny(id, reason))),
             Action::Do(deed) => self.do_deed(deed),
-            Action::Block { id } => self.begin("denied, and the pairing is taken back", move |phone| wait(phone.block(id))),
-            Action::Approve { id, number, codes, grant, seed } => self.begin("approved", move |phone| {
+            Action::Block { id } => self.begin(about, "denied, and the pairing is taken back", move |phone| wait(phone.block(id))),
+            Action::Approve { id, number, codes, grant, seed } => self.begin(about, "approved", move |phone| {
                 let seed = seed.map(|Secret(text)| SeedImport::from_text(text.to_string())).transpose()?;
                 wait(phone.approve(id, number, codes, grant, seed))
             }),
@@ -246,17 +268,26 @@ impl Screen {
 
     fn do_deed(&self, deed: Deed) {
         match deed {
-            Deed::Allow(right) => self.begin("allowed", move |phone| wait(phone.allow(right.pairing.id, right.seed.id, true))),
-            Deed::Deny(right) => self.begin("denied from now on", move |phone| wait(phone.allow(right.pairing.id, right.seed.id, false))),
-            Deed::Revoke(pairing) => self.begin("the pairing is revoked", move |phone| wait(phone.revoke(pairing.id))),
-            Deed::Remove(seed) => self.begin("the seed is removed", move |phone| wait(phone.remove_seed(seed.id))),
+            Deed::Allow(right) => self.begin(None, "allowed", move |phone| wait(phone.allow(right.pairing.id, right.seed.id, true))),
+            Deed::Deny(right) => {
+                self.begin(None, "denied from now on", move |phone| wait(phone.allow(right.pairing.id, right.seed.id, false)))
+            }
+            Deed::Revoke(pairing) => self.begin(None, "the pairing is revoked", move |phone| wait(phone.revoke(pairing.id))),
+            Deed::Remove(seed) => self.begin(None, "the seed is removed", move |phone| wait(phone.remove_seed(seed.id))),
         }
     }
 
-    /// Does something that takes its time beside the screen.
-    fn begin(&self, done: &'static str, deed: impl FnOnce(&Authenticator) -> Result<(), AuthenticatorError> + Send + 'static) {
+    /// Does something that takes its time beside the screen; to a request of a pairing, if it is about one.
+    fn begin(
+        &self,
+        about: Option<(String, String)>,
+        done: &'static str,
+        deed: impl FnOnce(&Authenticator) -> Result<(), AuthenticatorError> + Send + 'static,
+    ) {
         let (phone, sender) = (self.phone.clone(), self.sender.clone());
-        std::thread::spawn(move || sender.send(Message::Done(deed(&phone).map(|()| done))));
+        let done = about.as_ref().map_or_else(|| done.to_owned(), |(_, pairing)| format!("{pairing}: {done}"));
+        let about = about.map(|(id, _)| id);
+        std::thread::spawn(move || sender.send(Message::Done { about, done: deed(&phone).map(|()| done) }));
     }
 }
 

@@ -3,6 +3,7 @@
 mod action;
 mod answers;
 mod deeds;
+mod notices;
 mod pages;
 mod question;
 
@@ -15,12 +16,14 @@ use super::keys::Key;
 pub(crate) use action::{Action, Secret};
 use answers::Answers;
 pub(crate) use deeds::{Deed, Right, Thing};
+use notices::Notice;
 pub(crate) use question::Question;
 
 /// Longest line that can be typed, bytes. The buffer never grows, so that nothing is left behind when it is wiped.
 const MAX_INPUT: usize = 2048;
-/// Notices that stay on screen.
-const MAX_NOTICES: usize = 4;
+
+/// Why nothing is approved in this window.
+const TOO_SMALL: &str = "too small a window to show what is asked for: make it larger first";
 
 /// What the engine shows at one moment.
 #[derive(Debug, Default)]
@@ -56,14 +59,14 @@ pub(crate) struct Model {
     pub(crate) selected: usize,
     pub(crate) question: Option<Question>,
     pub(crate) input: Zeroizing<String>,
-    pub(crate) notices: VecDeque<String>,
+    pub(crate) notices: VecDeque<Notice>,
     /// What was wrong with the last answer to this question.
     pub(crate) slip: Option<String>,
     /// A question went away under the fingers of whoever was typing: until Enter or Escape, letters are still meant for it and no commands.
     pub(crate) stray: bool,
     /// Rows of the open request that have been scrolled away.
     pub(crate) scrolled: u16,
-    /// Whether the window shows at least what nobody may say yes to without having seen it.
+    /// Whether the window shows at least what nobody may say yes to without having seen it, and all of the question.
     pub(crate) fits: bool,
     /// Why the passphrase is wanted.
     pub(crate) reason: String,
@@ -108,10 +111,14 @@ impl Model {
         }
     }
 
-    pub(crate) fn notice(&mut self, text: String) {
-        self.notices.push_back(text);
-        while self.notices.len() > MAX_NOTICES {
-            self.notices.pop_front();
+    /// It was drawn; `fits`: with all that has to be seen.
+    pub(crate) fn seen(&mut self, fits: bool) {
+        self.fits = fits;
+        if fits {
+            self.forget_too_small();
+        } else if self.question.as_ref().is_some_and(Question::is_of_an_approval) {
+            // Said before the answer is refused: of the question nothing may be left.
+            self.slip = Some(TOO_SMALL.into());
         }
     }
 
@@ -163,11 +170,11 @@ impl Model {
         }
     }
 
-    /// What was to be done is done, or not.
-    pub(crate) fn done(&mut self, told: String) {
+    /// What was to be done, to the request `about` if it was to one, is done, or not.
+    pub(crate) fn done(&mut self, about: Option<String>, told: String) {
         self.busy = false;
         self.stray |= std::mem::take(&mut self.typed_ahead);
-        self.notice(told);
+        self.notice_about(about, told);
     }
 
     pub(crate) fn key(&mut self, key: Key) -> Option<Action> {
@@ -205,12 +212,12 @@ impl Model {
             (_, Key::Char('r')) => return self.act(Action::Reconnect),
             (_, Key::Escape) => self.leave(),
             (Page::Request(_), Key::Char('a')) if !self.fits => {
-                self.notice("this window is too small to show what is asked for: make it larger first".into());
+                self.notice_about(self.open().map(|request| request.id.clone()), TOO_SMALL.into());
             }
             (Page::Request(_), Key::Char('a')) => {
                 self.answers = Answers::default();
-                let first_use = self.open().is_some_and(|request| request.verified.first_use);
-                self.begin(if first_use { Question::Grant } else { Question::Number });
+                self.scrolled = 0;
+                self.begin(self.first_question());
             }
             (Page::Request(_), Key::Char('d')) => self.begin(Question::Reason),
             (Page::Request(_), Key::Char('b')) => self.begin(Question::Block),
@@ -225,6 +232,12 @@ impl Model {
             _ => {}
         }
         None
+    }
+
+    /// What is asked first if the open request is to be approved.
+    pub(crate) fn first_question(&self) -> Question {
+        let first_use = self.open().is_some_and(|request| request.verified.first_use);
+        if first_use { Question::Grant } else { Question::Number }
     }
 
     fn type_key(&mut self, question: Question, key: Key) -> Option<Action> {

@@ -6,6 +6,7 @@ use super::model::{News, Page, Right, Thing};
 use crate::{
     show,
     time_text::{utc, utc_minute},
+    wrap::tidy,
 };
 
 /// Columns that the names of a list are filled up to, so that what follows stands in a column.
@@ -15,6 +16,8 @@ const NAME: usize = 20;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) text: String,
+    /// What a job said of it, checked by nobody.
+    pub(crate) claim: Option<String>,
     /// The page that Enter opens.
     pub(crate) opens: Option<Page>,
     /// What can be allowed or denied here.
@@ -63,13 +66,13 @@ fn lost(news: &News, part: LostPart) -> Vec<Row> {
 }
 
 fn request(it: &PendingRequest) -> Row {
-    let text = format!("{}  {}  {} s left", it.verified.pairing, wanted(it), it.seconds_left);
-    Row { text, opens: Some(Page::Request(it.id.clone())), right: None }
+    let text = format!("{}  {}  {} s left", tidy(&it.verified.pairing), wanted(it), it.seconds_left);
+    Row { text, opens: Some(Page::Request(it.id.clone())), ..Row::default() }
 }
 
 /// What a request is for, in a few words.
 pub(crate) fn wanted(it: &PendingRequest) -> String {
-    let seed = it.verified.seed.as_deref().unwrap_or_default();
+    let seed = tidy(it.verified.seed.as_deref().unwrap_or_default());
     match (it.verified.kind, it.verified.codes) {
         (RequestKind::Enroll, _) => "wants to enroll a seed".into(),
         (RequestKind::Code, 1) => format!("wants a code of {seed}"),
@@ -79,7 +82,9 @@ pub(crate) fn wanted(it: &PendingRequest) -> String {
 
 fn history(it: &countersign_mobile::HistoryEntry) -> Row {
     let outcome = show::outcome(it.outcome);
-    Row::text(format!("{}  {outcome:12}  {}  {}  {}  {}", utc(it.at), it.pairing, it.label, it.codes, it.reason))
+    let text = format!("{}  {outcome:12}  {}  {}  {}", utc(it.at), tidy(&it.pairing), tidy(&it.label), it.codes);
+    let reason = tidy(&it.reason);
+    Row { text, claim: (!reason.is_empty()).then_some(reason), ..Row::default() }
 }
 
 fn last_used(it: &Seed, in_words: fn(u64) -> String) -> String {
@@ -97,14 +102,14 @@ fn seed(it: &Seed, news: &News) -> Row {
     let users = users.collect::<Vec<_>>().join(", ");
     let users = if users.is_empty() { "nobody" } else { &users };
     let text = format!("{:NAME$}  sealed {}  used {}  by {users}", it.label, utc_minute(it.created), last_used(it, utc_minute));
-    Row { text, opens: Some(Page::Seed(it.id.clone())), right: None }
+    Row { text, opens: Some(Page::Seed(it.id.clone())), ..Row::default() }
 }
 
 fn pairing(it: &Pairing) -> Row {
     let (may, all) = (it.seeds.iter().filter(|right| right.allowed).count(), it.seeds.len());
     let denied = if all > may { format!(", {} denied", all - may) } else { String::new() };
     let text = format!("{:NAME$}  since {}  {may} allowed{denied}  {}", it.name, utc_minute(it.created), it.relay);
-    Row { text, opens: Some(Page::Pairing(it.id.clone())), right: None }
+    Row { text, opens: Some(Page::Pairing(it.id.clone())), ..Row::default() }
 }
 
 fn field(name: &str, value: &str) -> Row {
@@ -145,5 +150,5 @@ fn right(pairing: &Pairing, seed: &Seed, name: &str, opens: Page) -> Row {
         None => "not decided",
     };
     let right = Right { pairing: Thing::new(&pairing.id, &pairing.name), seed: Thing::new(&seed.id, &seed.label) };
-    Row { text: format!("{state:11}  {name}"), opens: Some(opens), right: Some(right) }
+    Row { text: format!("{state:11}  {name}"), opens: Some(opens), right: Some(right), ..Row::default() }
 }

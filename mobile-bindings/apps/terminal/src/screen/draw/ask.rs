@@ -3,36 +3,55 @@
 use ratatui::{Frame, layout::Rect, text::Line, widgets::Paragraph};
 
 use super::bold;
-use crate::screen::model::{Model, Page, Question};
+use crate::{
+    screen::model::{Model, Page, Question},
+    wrap::{columns, hanging, tidy, wrapped},
+};
 
 /// Columns that are kept for what is typed.
 const ROOM_TO_TYPE: usize = 14;
 /// Rows of a window that has room for two rows of keys.
 const TWO_ROWS: u16 = 12;
 
-pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, area: Rect) {
-    let Some(question) = &model.question else {
-        let text = match (model.stray, model.busy) {
-            (true, _) => "what was asked for is gone, and what you type goes nowhere: press Enter",
-            (false, true) => "one moment ...",
-            (false, false) => "",
-        };
-        return frame.render_widget(Paragraph::new(text), area);
-    };
-    let mut text = words(model, question);
-    // In a narrow window what is typed is seen, and not all of the question.
-    let most = usize::from(area.width).saturating_sub(ROOM_TO_TYPE);
-    if text.chars().count() > most {
-        text = text.chars().take(most.saturating_sub(1)).chain(['…']).collect();
+/// What is asked or said beside the keys, in rows; the last one has room for what is typed, if anything is.
+pub(super) fn rows(model: &Model, width: u16) -> Vec<String> {
+    match (&model.question, model.stray, model.busy) {
+        (Some(question), ..) => question_rows(model, question, width),
+        (None, true, _) => wrapped("what was asked for is gone, and what you type goes nowhere: press Enter", usize::from(width)),
+        (None, false, true) => vec!["one moment ...".into()],
+        (None, false, false) => vec![String::new()],
     }
+}
+
+/// A question in rows. It may name what a job claims: what goes on in the next row is indented.
+pub(super) fn question_rows(model: &Model, question: &Question, width: u16) -> Vec<String> {
+    let width = usize::from(width);
+    let mut rows = hanging("", "  ", &tidy(&words(model, question)), width);
+    if rows.last().is_some_and(|last| columns(last) + ROOM_TO_TYPE > width) {
+        rows.push(String::new());
+    }
+    rows
+}
+
+/// Draws those rows; the last ones, if there is no room for all.
+pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, rows: &[String], area: Rect) {
+    let rows = rows.get(rows.len().saturating_sub(usize::from(area.height))..).unwrap_or_default();
+    let Some((last, above)) = rows.split_last() else { return };
+    let Some(question) = &model.question else {
+        return frame.render_widget(Paragraph::new(rows.join("\n")), area);
+    };
     let typed = if question.is_secret() { "*".repeat(model.input.chars().count()) } else { model.input.to_string() };
     // The end of a long line is what is being typed.
-    let room = usize::from(area.width).saturating_sub(text.chars().count() + 2);
+    let before = if last.is_empty() { String::new() } else { format!("{last} ") };
+    let room = usize::from(area.width).saturating_sub(columns(&before) + 1);
     let hidden = typed.chars().count().saturating_sub(room);
     let shown: String = typed.chars().skip(hidden).collect();
-    let column = u16::try_from(text.chars().count() + 1 + shown.chars().count()).unwrap_or(u16::MAX);
-    frame.render_widget(Paragraph::new(Line::from(vec![bold(&format!("{text} ")), shown.into()])), area);
-    frame.set_cursor_position((area.x.saturating_add(column).min(area.right().saturating_sub(1)), area.y));
+    let column = u16::try_from(columns(&before) + columns(&shown)).unwrap_or(u16::MAX);
+    let row = u16::try_from(above.len()).unwrap_or(u16::MAX);
+    let mut lines: Vec<Line<'_>> = above.iter().map(|row| bold(row).into()).collect();
+    lines.push(vec![bold(&before), shown.into()].into());
+    frame.render_widget(Paragraph::new(lines), area);
+    frame.set_cursor_position((area.x.saturating_add(column).min(area.right().saturating_sub(1)), area.y.saturating_add(row)));
 }
 
 fn words(model: &Model, question: &Question) -> String {

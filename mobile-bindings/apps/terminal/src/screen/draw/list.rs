@@ -8,13 +8,19 @@ use ratatui::{
     widgets::{Block, Paragraph},
 };
 
-use super::wrap::{more_below, wrapped};
-use crate::screen::rows::Row;
+use super::more::more_below;
+use crate::{
+    screen::rows::Row,
+    wrap::{columns, hanging},
+};
 
 /// Rows of an area that has room for a frame.
 const FRAMED: u16 = 5;
 const CHOSEN: &str = "> ";
 const OTHERS: &str = "  ";
+/// Before what is only claimed.
+const CLAIM: &str = "? ";
+const CLAIM_BELOW: &str = "  ? ";
 
 /// Draws `rows`, from the first on or so that `chosen` is the last that is seen.
 pub(super) fn draw(frame: &mut Frame<'_>, title: &str, rows: &[Row], chosen: usize, area: Rect) {
@@ -32,7 +38,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, title: &str, rows: &[Row], chosen: usi
             start = lines.len();
         }
         let style = if is_chosen { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
-        for (part, text) in wrapped(&row.text, width).into_iter().enumerate() {
+        for (part, text) in texts(row, width).into_iter().enumerate() {
             let mark = match (choice, is_chosen && part == 0) {
                 (false, _) => "",
                 (true, true) => CHOSEN,
@@ -48,8 +54,22 @@ pub(super) fn draw(frame: &mut Frame<'_>, title: &str, rows: &[Row], chosen: usi
     // The first line of the chosen one in any case.
     let scrolled = end.saturating_sub(usize::from(inner.height)).min(start).min(hidden);
     let offset = u16::try_from(scrolled).unwrap_or(u16::MAX);
+    let last = (!framed).then(|| lines.get((scrolled + usize::from(inner.height)).saturating_sub(1)).cloned()).flatten();
     frame.render_widget(Paragraph::new(lines).scroll((offset, 0)).block(block), area);
     if scrolled < hidden {
-        more_below(frame, area);
+        // In a frame it covers nothing.
+        more_below(frame, area, last.as_ref());
     }
+}
+
+/// A row in the rows of the page. What goes on in the next one is indented, and what was only claimed is marked: neither looks like another row.
+fn texts(row: &Row, width: usize) -> Vec<String> {
+    let mut texts = hanging("", "  ", &row.text, width);
+    let Some(claim) = &row.claim else { return texts };
+    let beside = format!("  {CLAIM}{claim}");
+    match texts.as_mut_slice() {
+        [only] if columns(only) + columns(&beside) <= width => only.push_str(&beside),
+        _ => texts.extend(hanging(CLAIM_BELOW, CLAIM_BELOW, claim, width)),
+    }
+    texts
 }

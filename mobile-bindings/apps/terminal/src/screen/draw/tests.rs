@@ -1,3 +1,4 @@
+mod approvals;
 mod lists;
 
 use countersign_mobile::{Connection, PendingRequest};
@@ -35,11 +36,30 @@ home  wss://relay.example connected  clock 2023-11-14 22:13:20Z
 │time    90 s left                                                     │
 └──────────────────────────────────────────────────────────────────────┘
 ┌CLAIMED by the job, checked by nobody─────────────────────────────────┐
-│seed        npm                                                       │
-│reason      release 1.2                                               │
-│actor       alice                                                     │";
+│? seed        npm                                                     │
+│? reason      release 1.2                                             │
+│? actor       alice                                                   │";
     assert!(page.starts_with(expected), "{page}");
     assert!(page.ends_with("\n\n a: approve   d: deny   b: block   Esc: back   q: quit   r: reconnect"), "{page}");
+}
+
+#[test]
+fn no_row_of_a_claim_passes_for_what_is_known() {
+    let mut asked = request("1", 1);
+    asked.claimed.reason = format!("fix typo{}who     trusted/repo {}", " ".repeat(70), "what wants a code of nothing ".repeat(5));
+    for (width, height) in [(80, 24), (40, 9), (30, 30), (20, 12)] {
+        let mut model = model(vec![asked.clone()]);
+        let mut page = shown(&mut model, width, height);
+        let mut rows: Vec<String> = Vec::new();
+        for _ in 0..60 {
+            rows.extend(page.lines().map(|row| row.trim_start_matches('│').to_owned()));
+            model.key(Key::Down);
+            page = shown(&mut model, width, height);
+        }
+        let forged: Vec<_> = rows.iter().filter(|row| row.contains("trusted") || row.contains("nothing")).collect();
+        assert!(!forged.is_empty() && forged.iter().all(|row| row.starts_with("? ")), "{forged:?}");
+        assert!(!rows.iter().any(|row| row.contains("typo  ")), "{page}");
+    }
 }
 
 #[test]
@@ -53,37 +73,26 @@ fn a_small_window_shows_what_matters_first_and_scrolls() {
         ["Known to this phone:", "who     acme/widget", "what    wants 20 codes of ACME:release", "FIRST USE of this seed by this pairing"];
     assert_eq!(first, expected, "{page}");
     assert!(page.contains("more below: Down") && model.fits, "{page}");
-    // Also while a question is open.
-    model.key(Key::Char('a'));
-    let mut seen = page;
-    while seen.contains("more below") {
-        model.key(Key::Down);
-        seen = shown(&mut model, 60, 8);
+    // Also while a question is open. Who and what stay.
+    for (question, height) in [(None, 9), (Some(Key::Char('a')), 10)] {
+        question.map(|key| model.key(key));
+        assert_eq!(model.scrolled, 0);
+        let mut seen = shown(&mut model, 60, height);
+        while seen.contains("more below") {
+            assert!(expected.iter().all(|row| seen.contains(row)), "{seen}");
+            model.key(Key::Down);
+            seen = shown(&mut model, 60, height);
+        }
+        assert!(model.scrolled > 0 && seen.contains("actor       alice"), "{seen}");
     }
-    assert!(model.scrolled > 0 && seen.contains("actor       alice"), "{seen}");
     model.key(Key::PageUp);
     (0..100).for_each(|_| drop(model.key(Key::Up)));
-    assert!(shown(&mut model, 60, 8).contains("who     acme/widget"));
+    assert!(shown(&mut model, 60, 10).contains("who     acme/widget"));
     // (It can't be scrolled further than its end either.)
     (0..100).for_each(|_| drop(model.key(Key::PageDown)));
-    shown(&mut model, 60, 8);
+    shown(&mut model, 60, 10);
     model.key(Key::Up);
-    assert!(shown(&mut model, 60, 8).contains("more below"));
-}
-
-#[test]
-fn nobody_approves_what_a_window_can_not_show() {
-    let mut model = model(vec![request("1", 20)]);
-    shown(&mut model, 20, 5);
-    model.key(Key::Char('a'));
-    assert_eq!(model.question, None);
-    assert!(model.notices.back().unwrap().contains("too small"));
-    shown(&mut model, 60, 12);
-    model.key(Key::Char('a'));
-    assert_eq!(model.question, Some(Question::Number));
-    // What is typed is seen where there is little room.
-    "123".chars().for_each(|c| drop(model.key(Key::Char(c))));
-    assert!(shown(&mut model, 30, 12).contains("… 123"), "{}", shown(&mut model, 30, 12));
+    assert!(shown(&mut model, 60, 10).contains("more below"));
 }
 
 #[test]
@@ -130,5 +139,8 @@ fn what_is_not_connected_says_so() {
     model.news.connections[0].state = state;
     let page = shown(&mut model, 100, 8);
     assert!(page.contains("wss://relay.example NOT CONNECTED: cannot reach the relay"), "{page}");
+    // And leaves room for the clock.
+    let page = shown(&mut model, 70, 8);
+    assert!(page.starts_with("home  wss://relay.example NOT CONNECTED: can…  clock 2023-11-14 22:13Z\n"), "{page}");
     assert!(page.contains("waiting for requests"));
 }

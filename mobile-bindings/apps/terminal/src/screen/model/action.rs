@@ -28,6 +28,16 @@ pub(crate) enum Action {
     Passphrase(Option<Secret>),
 }
 
+impl Action {
+    /// The request that it answers.
+    pub(crate) fn request(&self) -> Option<&str> {
+        match self {
+            Self::Approve { id, .. } | Self::Deny { id, .. } | Self::Block { id } => Some(id),
+            Self::Quit | Self::Reconnect | Self::Do(_) | Self::Passphrase(_) => None,
+        }
+    }
+}
+
 /// What was typed and is wiped.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(pub(crate) Zeroizing<String>);

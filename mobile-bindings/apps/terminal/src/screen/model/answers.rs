@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Action, Model, Question, Secret};
+use super::{Action, Model, Question, Secret, TOO_SMALL};
 
 /// Answers that were given for an approval so far.
 #[derive(Debug, Default)]
@@ -16,6 +16,11 @@ pub(super) struct Answers {
 impl Model {
     /// What was typed answers the question.
     pub(super) fn answer(&mut self, question: Question) -> Option<Action> {
+        if question.is_of_an_approval() && !self.fits {
+            // What was typed stays: it counts in a larger window.
+            self.slip = Some(TOO_SMALL.into());
+            return None;
+        }
         match question {
             Question::Passphrase => {
                 let typed = Secret(Zeroizing::new(self.input.as_str().to_owned()));

@@ -16,6 +16,7 @@ impl Model {
     pub(super) fn show(&mut self, page: Page) {
         let from = std::mem::replace(&mut self.page, page);
         self.scrolled = 0;
+        self.forget_other_requests();
         let rows = self.rows();
         let back = rows.iter().position(|row| row.opens.as_ref() == Some(&from));
         self.selected = back.or_else(|| rows.iter().position(Row::leads_on)).unwrap_or(0);

@@ -24,6 +24,11 @@ impl Question {
         !matches!(self, Self::Passphrase | Self::Quit | Self::Sure(_))
     }
 
+    /// Whether an answer leads to an approval: none is taken from who does not see what that is.
+    pub(crate) fn is_of_an_approval(&self) -> bool {
+        matches!(self, Self::Grant | Self::Number | Self::Codes | Self::Seed | Self::Passphrase)
+    }
+
     /// Whether what is typed stays hidden.
     pub(crate) fn is_secret(&self) -> bool {
         matches!(self, Self::Seed | Self::Passphrase)

@@ -59,7 +59,7 @@ fn denying_and_blocking() {
     model.key(Key::Enter);
     model.key(Key::Char('d'));
     assert_eq!(type_line(&mut model, "not ours"), Some(Action::Deny { id: "2".into(), reason: "not ours".into() }));
-    model.done("denied".into());
+    model.done(None, "denied".into());
     model.key(Key::Char('b'));
     assert_eq!(type_line(&mut model, "no"), None);
     model.key(Key::Char('b'));
@@ -99,7 +99,7 @@ fn the_passphrase_question_ends_when_nobody_needs_it() {
     assert_eq!((&model.question, model.input.as_str()), (&Some(Question::Passphrase), "x"));
     model.drop_passphrase();
     assert_eq!((&model.question, model.input.as_str()), (&None, ""));
-    model.done("this request is no longer waiting".into());
+    model.done(None, "this request is no longer waiting".into());
     assert!(!model.busy && model.stray);
 }
 
@@ -136,14 +136,14 @@ fn what_is_typed_for_a_question_that_went_away_commands_nothing() {
         if asked_for_passphrase {
             model.ask_passphrase("Approve".into());
         } else {
-            model.done("a wrong number".into());
+            model.done(None, "a wrong number".into());
             model.key(Key::Char('a'));
         }
         model.key(Key::Char('x'));
         // Withdrawn, and another one comes and opens by itself.
         model.update(News::default());
         model.drop_passphrase();
-        model.done("this request is no longer waiting".into());
+        model.done(None, "this request is no longer waiting".into());
         model.update(News { requests: vec![request("2", 1)], ..News::default() });
         assert_eq!(model.page, Page::Request("2".into()));
         for c in TYPED_ON.chars() {
@@ -162,7 +162,7 @@ fn what_is_typed_ahead_commands_nothing() {
     for c in TYPED_ON.chars() {
         assert_eq!(model.key(Key::Char(c)), None);
     }
-    model.done("the number was wrong".into());
+    model.done(None, "the number was wrong".into());
     for c in TYPED_ON.chars() {
         assert_eq!((model.key(Key::Char(c)), &model.question), (None, &None));
     }
@@ -171,7 +171,7 @@ fn what_is_typed_ahead_commands_nothing() {
     assert_eq!(model.question, Some(Question::Block));
     // Nothing was typed ahead: the next key counts.
     let mut model = approving(false);
-    model.done("the number was wrong".into());
+    model.done(None, "the number was wrong".into());
     model.key(Key::Char('d'));
     assert_eq!(model.question, Some(Question::Reason));
 }
@@ -195,4 +195,33 @@ fn what_is_typed_has_a_limit() {
     model.key(Key::Char('d'));
     (0..5000).for_each(|_| drop(model.key(Key::Char('x'))));
     assert_eq!((model.input.len(), model.input.capacity()), (MAX_INPUT, MAX_INPUT));
+}
+
+fn told(model: &Model) -> Vec<&str> {
+    model.told().map(String::as_str).collect()
+}
+
+#[test]
+fn what_is_told_of_a_request_is_not_told_on_the_page_of_another() {
+    let mut model = approving(false);
+    model.notice("connecting anew".into());
+    model.notice_about(Some("1".into()), "the request was withdrawn or has expired".into());
+    assert_eq!(told(&model).len(), 2);
+    // The list says what became of it.
+    model.update(News::default());
+    assert_eq!((&model.page, told(&model).len()), (&Page::Requests, 2));
+    model.update(News { requests: vec![request("2", 1)], ..News::default() });
+    assert_eq!((&model.page, told(&model)), (&Page::Request("2".into()), vec!["connecting anew"]));
+    // Also what comes late.
+    model.done(Some("1".into()), "acme/widget: approved".into());
+    assert_eq!(told(&model), ["connecting anew"]);
+    model.key(Key::Escape);
+    assert_eq!(told(&model), ["acme/widget: approved", "connecting anew"]);
+    // What is told of this one stays.
+    model.key(Key::Enter);
+    model.done(Some("2".into()), "the number was wrong".into());
+    assert_eq!(told(&model), ["the number was wrong", "connecting anew"]);
+    model.key(Key::Escape);
+    model.key(Key::Char('h'));
+    assert_eq!(told(&model), ["connecting anew"], "nor on other pages");
 }

@@ -92,12 +92,43 @@ fn the_chosen_row_is_seen_in_every_window() {
     for (width, height) in [(80, 24), (40, 12), (30, 7)] {
         model.key(Key::Char('h'));
         let newest = shown(&mut model, width, height);
-        assert!(newest.contains("> 2023-11-14 22:13:59Z") && newest.contains("more below: Down"), "{newest}");
+        assert!(
+            newest.contains("> 2023-11-14 22:13:59Z") && newest.contains(if width > 30 { "more below: Down" } else { " Down\n" }),
+            "{newest}"
+        );
         (0..39).for_each(|_| drop(model.key(Key::Down)));
         let oldest = shown(&mut model, width, height);
         assert!(oldest.contains("> 2023-11-14 22:13:20Z"), "{oldest}");
         // What is too long for a row goes on in the next; of what is too long for the page the beginning is seen.
         assert!(height < 10 || (oldest.contains("waits for") && !oldest.contains("more below")), "{oldest}");
+    }
+}
+
+#[test]
+fn a_reason_in_the_history_is_no_entry_of_its_own() {
+    let mut model = pressed(vec![], &[]);
+    let entry = |reason: &str| HistoryEntry {
+        request_id: "r".into(),
+        at: 1_700_000_000,
+        pairing: "acme/widget".into(),
+        label: format!("{} 2023-11-14 22:13:22Z", "x".repeat(21)),
+        reason: reason.into(),
+        codes: 1,
+        outcome: HistoryOutcome::Used,
+    };
+    let forged = format!("typo{}2023-11-14 22:13:21Z  used  trusted/repo {}", " ".repeat(50), "y".repeat(60));
+    model.news.history = vec![entry(&forged), entry("release 1.2"), entry("")];
+    model.key(Key::Char('h'));
+    for width in [110, 80, 40] {
+        let page = shown(&mut model, width, 24);
+        let rows: Vec<_> = page.lines().map(|row| row.trim_matches('│').trim_end()).collect();
+        assert!(rows.iter().any(|row| row.ends_with("? release 1.2")), "{page}");
+        // Nor is a label.
+        let label = rows.iter().find(|row| row.contains("22:13:22Z")).unwrap();
+        assert!(!label.trim_start_matches('>').trim_start().starts_with("2023-11-14 22:13:22Z") || label.starts_with("    "), "{page}");
+        let forged: Vec<_> =
+            rows.iter().filter(|row| row.contains("22:13:21Z") || row.contains("trusted") || row.contains("yyy")).collect();
+        assert!(!forged.is_empty() && forged.iter().all(|row| row.starts_with("    ? ")), "{page}");
     }
 }
 

@@ -84,7 +84,7 @@ fn on_other_pages_these_keys_do_nothing() {
     model.key(Key::PageUp);
     model.key(Key::Char('d'));
     assert_eq!(model.question, None);
-    assert!(model.notices.back().unwrap().contains("choose"));
+    assert!(model.told().next().unwrap().contains("choose"));
 }
 
 #[test]
@@ -95,10 +95,10 @@ fn a_failure_is_told_and_the_page_stays() {
     let expected = Deed::Allow(right(("9a11", "acme/widget"), ("5eed02", BACKUP)));
     assert_eq!(type_line(&mut model, "yes"), Some(Action::Do(expected)));
     let selected = model.selected;
-    model.done("cannot write state-pairings: no room".into());
+    model.done(None, "cannot write state-pairings: no room".into());
     model.update(news(vec![]));
     assert_eq!((&model.page, model.selected), (&Page::Pairing("9a11".into()), selected));
-    assert_eq!(model.notices.back().unwrap(), "cannot write state-pairings: no room");
+    assert_eq!(model.told().next().unwrap(), "cannot write state-pairings: no room");
 }
 
 #[test]
