@@ -23,7 +23,10 @@ internal class KeyGone : Exception("the key is gone")
 internal class NobodyToRecognise : Exception("nobody to recognise")
 
 /** AES keys that never leave the system's key store. [sdk] is the version of Android. */
-internal class KeystoreKeys(val unlocking: Unlocking, private val sdk: Int = Build.VERSION.SDK_INT) {
+internal class KeystoreKeys(unlocking: Unlocking, private val sdk: Int = Build.VERSION.SDK_INT) {
+    /** How the person unlocks a key that is made now. Before Android 11 there is no choice, and such a key stays as it is when the phone is updated. */
+    val unlocking = if (sdk >= Build.VERSION_CODES.R) unlocking else Unlocking.BIOMETRIC
+
     // At the first use, where a failure is told.
     private val store by lazy { KeyStore.getInstance(KEYSTORE).apply { load(null) } }
 

@@ -24,8 +24,8 @@ enum class Unlocking {
  */
 interface Prompt {
     /**
-     * Shows [reason] and has the system authorise [cipher] for one use (`CryptoObject(cipher)`), in the way that [unlocking] says, which is the
-     * [KeystoreKeychain]'s; gives the authorised cipher back. Called on a thread in the background. Takes the question away when it is cancelled: the
+     * Shows [reason] and has the system authorise [cipher] for one use (`CryptoObject(cipher)`), in the way that [unlocking] says: the key takes
+     * no other; gives the authorised cipher back. Called on a thread in the background. Takes the question away when it is cancelled: the
      * request may be gone before the person has answered.
      *
      * @throws PromptException if the person was not recognised

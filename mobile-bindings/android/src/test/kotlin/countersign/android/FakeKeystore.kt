@@ -34,14 +34,14 @@ object Phone {
     /** What getting a key fails with, if not null: that it was destroyed is told there or when it is used. */
     var noKey: UnrecoverableKeyException? = null
 
-    /** The person was recognised, for one use of a protected key. */
-    var recognised = false
+    /** How the person was recognised (`KeyProperties.AUTH_`), for one use of a protected key; 0 if not. */
+    var recognised = 0
 
     fun reset() {
         keys.clear()
         strongBox = true
         biometricsEnrolled = true
-        recognised = false
+        recognised = 0
         noKey = null
     }
 
@@ -123,8 +123,8 @@ class FakeKeystore : Provider("AndroidKeyStore", 1.0, "for tests") {
 
         override fun engineDoFinal(input: ByteArray?, offset: Int, length: Int): ByteArray {
             if (key.spec.isUserAuthenticationRequired) {
-                if (!Phone.recognised) throw IllegalBlockSizeException("Key user not authenticated")
-                Phone.recognised = false
+                if ((Phone.recognised and key.spec.userAuthenticationType) == 0) throw IllegalBlockSizeException("Key user not authenticated")
+                Phone.recognised = 0
             }
             return real.doFinal(input ?: ByteArray(0), offset, length)
         }

@@ -37,8 +37,8 @@ class KeystoreKeychainTest {
     @BeforeEach
     fun phone() = Phone.install()
 
-    private fun keychain(sync: (File) -> Unit = ::syncWithNio, unlocking: Unlocking = Unlocking.BIOMETRIC) =
-        KeystoreKeychain(WholeFiles({ folder }, sync), KeystoreKeys(unlocking, sdk = 35), person)
+    private fun keychain(sync: (File) -> Unit = ::syncWithNio, unlocking: Unlocking = Unlocking.BIOMETRIC, sdk: Int = 35) =
+        KeystoreKeychain(WholeFiles({ folder }, sync), KeystoreKeys(unlocking, sdk), person)
 
     private fun secret(first: Int = 1) = ByteArray(32) { (first + it).toByte() }
 
@@ -73,6 +73,20 @@ class KeystoreKeychainTest {
             keychain(unlocking = unlocking).unlock("unlock-root", "because")
             assertEquals(listOf(unlocking, unlocking), person.ways)
         }
+    }
+
+    @Test
+    fun `the key that is there is asked for in its own way, whatever is chosen now`() = runBlocking {
+        suspend fun asked(made: Unlocking, sdk: Int, now: Unlocking): Unlocking {
+            keychain(unlocking = made, sdk = sdk).protect("unlock-root", secret(), "why")
+            assertArrayEquals(secret(), keychain(unlocking = now).unlock("unlock-root", "because"))
+            return person.ways.last()
+        }
+        val (biometric, both) = Unlocking.BIOMETRIC to Unlocking.BIOMETRIC_OR_LOCK_SCREEN
+        assertEquals(biometric, asked(made = biometric, sdk = 35, now = both))
+        assertEquals(both, asked(made = both, sdk = 35, now = biometric))
+        // Android was updated.
+        assertEquals(biometric, asked(made = both, sdk = 29, now = both))
     }
 
     @Test
@@ -219,8 +233,9 @@ class KeystoreKeychainTest {
             good.copyOf(20),
             good.copyOf(good.size - 1),
             good.copyOf().also { it[0] = 2 },
+            good.copyOf().also { it[1] = 3 },
             good.copyOf().also { it[good.size - 1] = (it[good.size - 1] + 1).toByte() },
-            good.copyOf().also { it[12] = (it[12] + 1).toByte() },
+            good.copyOf().also { it[13] = (it[13] + 1).toByte() },
             File(folder, "ordinary-other").readBytes(),
         )
         for (bytes in bad) {
