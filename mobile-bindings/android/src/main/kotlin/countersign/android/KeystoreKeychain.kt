@@ -3,6 +3,8 @@ package countersign.android
 import android.content.Context
 import java.io.File
 import java.io.IOException
+import java.security.GeneralSecurityException
+import java.security.ProviderException
 import javax.crypto.Cipher
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.currentCoroutineContext
@@ -83,16 +85,27 @@ class KeystoreKeychain internal constructor(
         val id = Wrapped.newKeyId()
         val alias = kind.alias(name, id)
         val wrapped = try {
-            keys.make(alias, kind == Kind.PROTECTED)
-            val cipher = authorise(keys.encrypting(alias))
-            cipher.updateAAD(kind.context(name))
-            Wrapped(keys.unlocking.takeIf { kind == Kind.PROTECTED }, id, cipher.iv, cipher.doFinal(secret))
+            val inStrongBox = keys.make(alias, kind == Kind.PROTECTED)
+            try {
+                wrap(kind, name, id, secret, authorise)
+            } catch (e: Exception) {
+                if (!inStrongBox || (e !is GeneralSecurityException && e !is ProviderException)) throw e
+                // Some chips make keys that fail when they are used. Nothing depends on this one yet; later there is no other to turn to.
+                keys.make(alias, kind == Kind.PROTECTED, strongBox = false)
+                wrap(kind, name, id, secret, authorise)
+            }
         } catch (e: Exception) {
             tidy { it == alias }
             throw e
         }
         files.replace(file, wrapped.toBytes())
         tidy { it.startsWith(kind.alias(name, "")) && it != alias }
+    }
+
+    private inline fun wrap(kind: Kind, name: String, id: String, secret: ByteArray, authorise: (Cipher) -> Cipher): Wrapped {
+        val cipher = authorise(keys.encrypting(kind.alias(name, id)))
+        cipher.updateAAD(kind.context(name))
+        return Wrapped(keys.unlocking.takeIf { kind == Kind.PROTECTED }, id, cipher.iv, cipher.doFinal(secret))
     }
 
     private inline fun open(kind: Kind, name: String, authorise: (Cipher, Unlocking?) -> Cipher): ByteArray? {

@@ -2,8 +2,10 @@ package countersign.android
 
 import android.security.keystore.UserNotAuthenticatedException
 import java.io.File
+import java.security.InvalidKeyException
 import java.security.ProviderException
 import java.security.UnrecoverableKeyException
+import javax.crypto.IllegalBlockSizeException
 import kotlin.concurrent.thread
 import kotlin.coroutines.cancellation.CancellationException
 import kotlinx.coroutines.CompletableDeferred
@@ -317,6 +319,37 @@ class KeystoreKeychainTest {
         all.forEach { it.await() }
         assertArrayEquals(secret(20), keychain().unlock("unlock-root", "because"))
         assertEquals(1, Phone.keys.size)
+    }
+
+    @Test
+    fun `a StrongBox that fails when it is used is left, while nothing depends on it`() {
+        fun works(questions: Int) {
+            person.reasons.clear()
+            protect()
+            keychain().store("device-root", secret(5))
+            assertEquals(questions, person.reasons.size)
+            assertTrue(Phone.keys.size == 2 && Phone.keys.values.none { it.spec.isStrongBoxBacked })
+            assertArrayEquals(secret(), unlock())
+            assertArrayEquals(secret(5), keychain().load("device-root"))
+        }
+        Phone.strongBoxInit = InvalidKeyException("secret text")
+        works(questions = 1)
+        Phone.strongBoxInit = ProviderException("secret text")
+        works(questions = 1)
+        Phone.strongBoxInit = null
+        Phone.strongBoxDoFinal = IllegalBlockSizeException("secret text")
+        // The system has authorised one key, and now it is another.
+        works(questions = 2)
+        // Not because of the person, and not once something depends on it.
+        Phone.strongBoxDoFinal = null
+        protect()
+        Phone.strongBoxInit = ProviderException("secret text")
+        assertTrue("restart" in assertThrows<KeychainException.Unavailable> { unlock() }.detail)
+        Phone.strongBoxInit = null
+        person.reasons.clear()
+        person.answer = { throw PromptException.Cancelled() }
+        assertThrows<KeychainException.Cancelled> { protect() }
+        assertEquals(1, person.reasons.size)
     }
 
     @Test
