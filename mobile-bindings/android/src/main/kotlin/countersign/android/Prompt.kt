@@ -8,7 +8,7 @@ internal const val NEGATIVE_BUTTON = 13
 
 /** How the person shows to be there. */
 enum class Unlocking {
-    /** By fingerprint or face. When one is added the system destroys the key: the seeds' key has to come back from a backup. */
+    /** By fingerprint or face. When one is added, or the last one removed, the system destroys the key: the seeds' key has to come back from a backup. */
     BIOMETRIC,
 
     /**
