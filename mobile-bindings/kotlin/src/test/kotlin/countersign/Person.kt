@@ -67,12 +67,14 @@ class Person : Screen {
         said.trySend(text)
     }
 
+    suspend fun digits(): String = withTimeout(PATIENCE) { digits.receive() }
+
     /** Pairs as a person does: scans, reads the digits, types them there. */
     suspend fun pair(app: Sample, laptop: Laptop, name: String) = coroutineScope {
         laptop.pair(name).use { screen ->
             val text = screen.pairingText()
             val paired = async { app.pair(text) }
-            screen.say(digits.receive())
+            screen.say(digits())
             assertEquals(name, paired.await().name)
             assertEquals(0, screen.end().code)
         }

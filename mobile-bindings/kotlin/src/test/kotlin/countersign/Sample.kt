@@ -54,7 +54,7 @@ interface Screen {
 }
 // endregion
 
-/** A whole authenticator, but for its screens and its key store. */
+/** A whole authenticator, but for its screens and its key store. One phone, opened once; after [close] make another. */
 class Sample(private val storage: Storage, private val keychain: Keychain, private val screen: Screen) : AutoCloseable {
     // region: observer
     /** What somebody was about to take who was cancelled at that moment is for the next. */
@@ -71,29 +71,47 @@ class Sample(private val storage: Storage, private val keychain: Keychain, priva
     // endregion
 
     // region: open
-    /** For the other screens too: pairings, seeds, history. */
-    lateinit var phone: Authenticator
-        private set
+    private val opening = Mutex()
 
-    /** [AuthenticatorException.SetUp] needs its person: show the text, and erase nothing unless they say so. */
-    suspend fun open(name: String) {
-        phone = when (val found = findPhone(storage, keychain)) {
+    @Volatile
+    private var opened: Authenticator? = null
+
+    @Volatile
+    private var closed = false
+
+    /** For the other screens too: pairings, seeds, history. */
+    val phone get() = checkNotNull(opened) { "open it first" }
+
+    /**
+     * Again only if it failed: one Sample, one phone. [AuthenticatorException.SetUp] needs its person: show the text, and erase nothing unless they say so.
+     */
+    suspend fun open(name: String) = opening.withLock {
+        check(opened == null && !closed) { "it was opened or closed before: one Sample, one phone" }
+        val phone = when (val found = findPhone(storage, keychain)) {
             // Also after a set-up that was cut short: it begins anew.
             Found.NoPhone -> Authenticator.create(name, storage, keychain, observer)
             Found.Phone -> Authenticator.open(storage, keychain, observer)
             // A new phone in its place would make what is left worthless.
             is Found.Remains -> throw AuthenticatorException.SetUp(found.problem)
         }
+        opened = phone
         phone.connect()
     }
 
     /** Before the app goes away, unless a request waits; being killed instead loses nothing. */
     suspend fun leave() = phone.disconnect()
 
-    /** Ends [answerRequests] too. */
+    /** Ends what waits for the person, and [answerRequests] too. Not while [open] runs. */
     override fun close() {
+        if (closed) return
+        closed = true
         events.close()
-        if (::phone.isInitialized) phone.close()
+        opened?.run {
+            // A call that has begun keeps the phone until it ends.
+            cancelPairing()
+            cancelUnlock()
+            close()
+        }
     }
     // endregion
 
@@ -172,10 +190,13 @@ class Sample(private val storage: Storage, private val keychain: Keychain, priva
     }
 
     /** Nothing waits for a phone that was closed. */
-    private fun pending() = try {
-        phone.pending()
-    } catch (_: IllegalStateException) {
-        emptyList()
+    private fun pending(): List<PendingRequest> {
+        val phone = phone
+        return try {
+            phone.pending()
+        } catch (_: IllegalStateException) {
+            emptyList()
+        }
     }
 
     private fun tell(text: String) {

@@ -1,10 +1,15 @@
 package countersign
 
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.withTimeout
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 import uniffi.countersign_mobile.AuthenticatorException
+import uniffi.countersign_mobile.Keychain
 import uniffi.countersign_mobile.SeedImport
 import uniffi.countersign_mobile.Storage
 import uniffi.countersign_mobile.StorageException
@@ -53,8 +58,61 @@ class SampleTest {
         }
     }
 
+    @Test
+    fun `one sample is one phone, opened once`() = test {
+        suspend fun refused(call: suspend () -> Unit) = assertTrue(fails<IllegalStateException> { call() }.message!!.contains("open"))
+        Sample(FileStorage(folder), FileKeychain(folder), Person()).use { app ->
+            refused { app.pair("nonsense") }
+            refused { app.answerRequests() }
+            app.open("pixel")
+            refused { app.open("pixel") }
+            assertEquals("pixel", app.phone.identity().name)
+            app.close()
+            refused { app.open("pixel") }
+        }
+        // Closed before it was opened.
+        refused { Sample(FileStorage(folder), FileKeychain(folder), Person()).apply { close() }.open("pixel") }
+        // What failed may be tried again, and two at once are not two phones.
+        val full = Full(FileStorage(folder.resolve("other").createDirectory()), 0)
+        Sample(full, FileKeychain(folder.resolve("other")), Person()).use { app ->
+            fails<AuthenticatorException.Storage> { app.open("pixel") }
+            full.room = 100
+            val opening = List(2) { async(Dispatchers.Default) { runCatching { app.open("pixel") } } }.awaitAll()
+            assertEquals(1, opening.count { it.isSuccess })
+        }
+    }
+
+    @Test
+    fun `closing ends a pairing, and a prompt that nobody answers`() = test {
+        val prompt = Unanswered()
+        val keychain = object : Keychain by FileKeychain(folder) {
+            override suspend fun unlock(name: String, reason: String): ByteArray {
+                prompt.prompt()
+                error("nobody answers it")
+            }
+        }
+        opened(folder, keychain) {
+            Laptop(Relay.shared.url).use { laptop ->
+                laptop.pair("acme/widget").use { screen ->
+                    val text = screen.pairingText()
+                    val pairing = async { fails<AuthenticatorException.StartAgain> { app.pair(text) } }
+                    person.digits()
+                    val unlocking = async { fails<AuthenticatorException.Unlock> { app.phone.backUp("correct horse battery", withUnlockKey = true) } }
+                    withTimeout(PATIENCE) { prompt.shown.await() }
+                    app.close()
+                    withTimeout(PATIENCE) {
+                        prompt.cancelled.await()
+                        unlocking.await()
+                        pairing.await()
+                        answering.join()
+                    }
+                }
+            }
+        }
+    }
+
     /** Nothing more gets to disk after so many writes. */
-    private class Full(private val storage: Storage, private var room: Int) : Storage by storage {
+    private class Full(private val storage: Storage, @Volatile var room: Int) : Storage by storage {
         override fun save(name: String, bytes: ByteArray) {
             if (room-- <= 0) throw StorageException.Failed("the disk is full")
             storage.save(name, bytes)

@@ -3,6 +3,8 @@ package countersign.android
 import android.content.Context
 import java.io.File
 import java.io.IOException
+import java.security.GeneralSecurityException
+import java.security.ProviderException
 import javax.crypto.Cipher
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.currentCoroutineContext
@@ -24,7 +26,8 @@ private val storing = Any()
  * Secrets that are handed in are wiped here. Making the object touches neither disk nor key store; its functions do, and are called by the engine on
  * threads of its own.
  *
- * `unlocking` is for the key that is made by the next [protect]: the key of a phone that is set up stays as it is until `restoreUnlockKey`.
+ * `unlocking` is for the key that is made by the next [protect]: the key of a phone that is set up stays as it is until `restoreUnlockKey`, and so does its
+ * question.
  */
 class KeystoreKeychain internal constructor(
     private val files: WholeFiles,
@@ -36,7 +39,7 @@ class KeystoreKeychain internal constructor(
 
     override fun load(name: String): ByteArray? = telling(Kind.ORDINARY) {
         // Else the key that the file names could be replaced before it is used.
-        synchronized(storing) { open(Kind.ORDINARY, name) { it } }
+        synchronized(storing) { open(Kind.ORDINARY, name) { cipher, _ -> cipher } }
     }
 
     override fun store(name: String, secret: ByteArray) = telling(Kind.ORDINARY) {
@@ -44,11 +47,13 @@ class KeystoreKeychain internal constructor(
     }
 
     override suspend fun protect(name: String, secret: ByteArray, reason: String) = telling(Kind.PROTECTED) {
-        wiping(secret) { asking.withLock { seal(Kind.PROTECTED, name, secret) { ask(it, reason) } } }
+        wiping(secret) { asking.withLock { seal(Kind.PROTECTED, name, secret) { ask(it, reason, keys.unlocking) } } }
     }
 
     override suspend fun unlock(name: String, reason: String): ByteArray = telling(Kind.PROTECTED) {
-        asking.withLock { open(Kind.PROTECTED, name) { ask(it, reason) } } ?: throw KeychainException.Missing()
+        asking.withLock {
+            open(Kind.PROTECTED, name) { cipher, unlocking -> ask(cipher, reason, unlocking ?: throw WrappedDamaged()) }
+        } ?: throw KeychainException.Missing()
     }
 
     /**
@@ -62,8 +67,8 @@ class KeystoreKeychain internal constructor(
         }
     }
 
-    private suspend fun ask(cipher: Cipher, reason: String): Cipher = try {
-        prompt.authorise(cipher, reason, keys.unlocking)
+    private suspend fun ask(cipher: Cipher, reason: String, unlocking: Unlocking): Cipher = try {
+        prompt.authorise(cipher, reason, unlocking)
     } catch (e: PromptException) {
         throw e
     } catch (e: CancellationException) {
@@ -80,10 +85,15 @@ class KeystoreKeychain internal constructor(
         val id = Wrapped.newKeyId()
         val alias = kind.alias(name, id)
         val wrapped = try {
-            keys.make(alias, kind == Kind.PROTECTED)
-            val cipher = authorise(keys.encrypting(alias))
-            cipher.updateAAD(kind.context(name))
-            Wrapped(id, cipher.iv, cipher.doFinal(secret))
+            val inStrongBox = keys.make(alias, kind == Kind.PROTECTED)
+            try {
+                wrap(kind, name, id, secret, authorise)
+            } catch (e: Exception) {
+                if (!inStrongBox || (e !is GeneralSecurityException && e !is ProviderException)) throw e
+                // Some chips make keys that fail when they are used. Nothing depends on this one yet; later there is no other to turn to.
+                keys.make(alias, kind == Kind.PROTECTED, strongBox = false)
+                wrap(kind, name, id, secret, authorise)
+            }
         } catch (e: Exception) {
             tidy { it == alias }
             throw e
@@ -92,9 +102,15 @@ class KeystoreKeychain internal constructor(
         tidy { it.startsWith(kind.alias(name, "")) && it != alias }
     }
 
-    private inline fun open(kind: Kind, name: String, authorise: (Cipher) -> Cipher): ByteArray? {
+    private inline fun wrap(kind: Kind, name: String, id: String, secret: ByteArray, authorise: (Cipher) -> Cipher): Wrapped {
+        val cipher = authorise(keys.encrypting(kind.alias(name, id)))
+        cipher.updateAAD(kind.context(name))
+        return Wrapped(keys.unlocking.takeIf { kind == Kind.PROTECTED }, id, cipher.iv, cipher.doFinal(secret))
+    }
+
+    private inline fun open(kind: Kind, name: String, authorise: (Cipher, Unlocking?) -> Cipher): ByteArray? {
         val wrapped = Wrapped.parse(files.read(kind.file(name)) ?: return null)
-        val cipher = authorise(keys.decrypting(kind.alias(name, wrapped.keyId), wrapped.nonce))
+        val cipher = authorise(keys.decrypting(kind.alias(name, wrapped.keyId), wrapped.nonce), wrapped.unlocking)
         cipher.updateAAD(kind.context(name))
         return cipher.doFinal(wrapped.ciphertext)
     }

@@ -23,19 +23,24 @@ internal class KeyGone : Exception("the key is gone")
 internal class NobodyToRecognise : Exception("nobody to recognise")
 
 /** AES keys that never leave the system's key store. [sdk] is the version of Android. */
-internal class KeystoreKeys(val unlocking: Unlocking, private val sdk: Int = Build.VERSION.SDK_INT) {
+internal class KeystoreKeys(unlocking: Unlocking, private val sdk: Int = Build.VERSION.SDK_INT) {
+    /** How the person unlocks a key that is made now. Before Android 11 there is no choice, and such a key stays as it is when the phone is updated. */
+    val unlocking = if (sdk >= Build.VERSION_CODES.R) unlocking else Unlocking.BIOMETRIC
+
     // At the first use, where a failure is told.
     private val store by lazy { KeyStore.getInstance(KEYSTORE).apply { load(null) } }
 
-    /** Makes a key; if [protectedByPerson], each use of it needs the person. In a secure element of its own (StrongBox) where there is one. */
-    fun make(alias: String, protectedByPerson: Boolean) = try {
-        try {
-            generate(spec(alias, protectedByPerson, strongBox = true))
-        } catch (_: ProviderException) {
-            // There is none, or it is full. The ordinary key store is in hardware, too. When a key in StrongBox fails later there is no other to turn
-            // to: that is told as any trouble of the key store.
-            generate(spec(alias, protectedByPerson, strongBox = false))
-        }
+    /**
+     * Makes a key; if [protectedByPerson], each use of it needs the person. In a secure element of its own ([strongBox]) where there is one.
+     *
+     * @return whether it is in there
+     */
+    fun make(alias: String, protectedByPerson: Boolean, strongBox: Boolean = true): Boolean = try {
+        generate(spec(alias, protectedByPerson, strongBox))
+        strongBox
+    } catch (e: ProviderException) {
+        // There is none, or it is full. The ordinary key store is in hardware, too.
+        if (strongBox) make(alias, protectedByPerson, strongBox = false) else throw e
     } catch (e: InvalidAlgorithmParameterException) {
         // The one thing in what we ask for that depends on the phone's settings.
         throw if (protectedByPerson) NobodyToRecognise() else e

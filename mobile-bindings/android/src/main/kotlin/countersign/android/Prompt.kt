@@ -8,7 +8,7 @@ internal const val NEGATIVE_BUTTON = 13
 
 /** How the person shows to be there. */
 enum class Unlocking {
-    /** By fingerprint or face. When one is added the system destroys the key: the seeds' key has to come back from a backup. */
+    /** By fingerprint or face. When one is added, or the last one removed, the system destroys the key: the seeds' key has to come back from a backup. */
     BIOMETRIC,
 
     /**
@@ -24,8 +24,8 @@ enum class Unlocking {
  */
 interface Prompt {
     /**
-     * Shows [reason] and has the system authorise [cipher] for one use (`CryptoObject(cipher)`), in the way that [unlocking] says, which is the
-     * [KeystoreKeychain]'s; gives the authorised cipher back. Called on a thread in the background. Takes the question away when it is cancelled: the
+     * Shows [reason] and has the system authorise [cipher] for one use (`CryptoObject(cipher)`), in the way that [unlocking] says: the key takes
+     * no other; gives the authorised cipher back. Called on a thread in the background. Takes the question away when it is cancelled: the
      * request may be gone before the person has answered.
      *
      * @throws PromptException if the person was not recognised

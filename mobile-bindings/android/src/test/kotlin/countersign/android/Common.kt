@@ -1,5 +1,6 @@
 package countersign.android
 
+import android.security.keystore.KeyProperties
 import java.io.File
 import java.io.IOException
 import java.nio.channels.FileChannel
@@ -24,7 +25,8 @@ class Person : Prompt {
 
     @Suppress("RedundantSuspendModifier")
     suspend fun recognised(cipher: Cipher): Cipher {
-        Phone.recognised = true
+        // Who may do it with the lock screen's code does.
+        Phone.recognised = if (ways.last() == Unlocking.BIOMETRIC) KeyProperties.AUTH_BIOMETRIC_STRONG else KeyProperties.AUTH_DEVICE_CREDENTIAL
         return cipher
     }
 

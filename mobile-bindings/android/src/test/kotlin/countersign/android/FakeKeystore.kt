@@ -29,19 +29,25 @@ import javax.crypto.spec.SecretKeySpec
 object Phone {
     val keys = sortedMapOf<String, FakeKey>()
     var strongBox = true
+
+    /** What keys in StrongBox fail with when they are given to a cipher, and when it is to encrypt or decrypt. */
+    var strongBoxInit: Exception? = null
+    var strongBoxDoFinal: Exception? = null
     var biometricsEnrolled = true
 
     /** What getting a key fails with, if not null: that it was destroyed is told there or when it is used. */
     var noKey: UnrecoverableKeyException? = null
 
-    /** The person was recognised, for one use of a protected key. */
-    var recognised = false
+    /** How the person was recognised (`KeyProperties.AUTH_`), for one use of a protected key; 0 if not. */
+    var recognised = 0
 
     fun reset() {
         keys.clear()
         strongBox = true
+        strongBoxInit = null
+        strongBoxDoFinal = null
         biometricsEnrolled = true
-        recognised = false
+        recognised = 0
         noKey = null
     }
 
@@ -115,6 +121,7 @@ class FakeKeystore : Provider("AndroidKeyStore", 1.0, "for tests") {
 
         private fun usable(key: Key?): FakeKey {
             key as FakeKey
+            if (key.spec.isStrongBoxBacked) Phone.strongBoxInit?.let { throw it }
             if (key.invalidated) throw KeyPermanentlyInvalidatedException("Key permanently invalidated")
             return key
         }
@@ -123,9 +130,10 @@ class FakeKeystore : Provider("AndroidKeyStore", 1.0, "for tests") {
 
         override fun engineDoFinal(input: ByteArray?, offset: Int, length: Int): ByteArray {
             if (key.spec.isUserAuthenticationRequired) {
-                if (!Phone.recognised) throw IllegalBlockSizeException("Key user not authenticated")
-                Phone.recognised = false
+                if ((Phone.recognised and key.spec.userAuthenticationType) == 0) throw IllegalBlockSizeException("Key user not authenticated")
+                Phone.recognised = 0
             }
+            if (key.spec.isStrongBoxBacked) Phone.strongBoxDoFinal?.let { throw it }
             return real.doFinal(input ?: ByteArray(0), offset, length)
         }
 

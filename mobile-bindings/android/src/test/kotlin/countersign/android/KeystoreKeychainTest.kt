@@ -2,8 +2,10 @@ package countersign.android
 
 import android.security.keystore.UserNotAuthenticatedException
 import java.io.File
+import java.security.InvalidKeyException
 import java.security.ProviderException
 import java.security.UnrecoverableKeyException
+import javax.crypto.IllegalBlockSizeException
 import kotlin.concurrent.thread
 import kotlin.coroutines.cancellation.CancellationException
 import kotlinx.coroutines.CompletableDeferred
@@ -37,8 +39,8 @@ class KeystoreKeychainTest {
     @BeforeEach
     fun phone() = Phone.install()
 
-    private fun keychain(sync: (File) -> Unit = ::syncWithNio, unlocking: Unlocking = Unlocking.BIOMETRIC) =
-        KeystoreKeychain(WholeFiles({ folder }, sync), KeystoreKeys(unlocking, sdk = 35), person)
+    private fun keychain(sync: (File) -> Unit = ::syncWithNio, unlocking: Unlocking = Unlocking.BIOMETRIC, sdk: Int = 35) =
+        KeystoreKeychain(WholeFiles({ folder }, sync), KeystoreKeys(unlocking, sdk), person)
 
     private fun secret(first: Int = 1) = ByteArray(32) { (first + it).toByte() }
 
@@ -73,6 +75,20 @@ class KeystoreKeychainTest {
             keychain(unlocking = unlocking).unlock("unlock-root", "because")
             assertEquals(listOf(unlocking, unlocking), person.ways)
         }
+    }
+
+    @Test
+    fun `the key that is there is asked for in its own way, whatever is chosen now`() = runBlocking {
+        suspend fun asked(made: Unlocking, sdk: Int, now: Unlocking): Unlocking {
+            keychain(unlocking = made, sdk = sdk).protect("unlock-root", secret(), "why")
+            assertArrayEquals(secret(), keychain(unlocking = now).unlock("unlock-root", "because"))
+            return person.ways.last()
+        }
+        val (biometric, both) = Unlocking.BIOMETRIC to Unlocking.BIOMETRIC_OR_LOCK_SCREEN
+        assertEquals(biometric, asked(made = biometric, sdk = 35, now = both))
+        assertEquals(both, asked(made = both, sdk = 35, now = biometric))
+        // Android was updated.
+        assertEquals(biometric, asked(made = both, sdk = 29, now = both))
     }
 
     @Test
@@ -219,8 +235,9 @@ class KeystoreKeychainTest {
             good.copyOf(20),
             good.copyOf(good.size - 1),
             good.copyOf().also { it[0] = 2 },
+            good.copyOf().also { it[1] = 3 },
             good.copyOf().also { it[good.size - 1] = (it[good.size - 1] + 1).toByte() },
-            good.copyOf().also { it[12] = (it[12] + 1).toByte() },
+            good.copyOf().also { it[13] = (it[13] + 1).toByte() },
             File(folder, "ordinary-other").readBytes(),
         )
         for (bytes in bad) {
@@ -302,6 +319,37 @@ class KeystoreKeychainTest {
         all.forEach { it.await() }
         assertArrayEquals(secret(20), keychain().unlock("unlock-root", "because"))
         assertEquals(1, Phone.keys.size)
+    }
+
+    @Test
+    fun `a StrongBox that fails when it is used is left, while nothing depends on it`() {
+        fun works(questions: Int) {
+            person.reasons.clear()
+            protect()
+            keychain().store("device-root", secret(5))
+            assertEquals(questions, person.reasons.size)
+            assertTrue(Phone.keys.size == 2 && Phone.keys.values.none { it.spec.isStrongBoxBacked })
+            assertArrayEquals(secret(), unlock())
+            assertArrayEquals(secret(5), keychain().load("device-root"))
+        }
+        Phone.strongBoxInit = InvalidKeyException("secret text")
+        works(questions = 1)
+        Phone.strongBoxInit = ProviderException("secret text")
+        works(questions = 1)
+        Phone.strongBoxInit = null
+        Phone.strongBoxDoFinal = IllegalBlockSizeException("secret text")
+        // The system has authorised one key, and now it is another.
+        works(questions = 2)
+        // Not because of the person, and not once something depends on it.
+        Phone.strongBoxDoFinal = null
+        protect()
+        Phone.strongBoxInit = ProviderException("secret text")
+        assertTrue("restart" in assertThrows<KeychainException.Unavailable> { unlock() }.detail)
+        Phone.strongBoxInit = null
+        person.reasons.clear()
+        person.answer = { throw PromptException.Cancelled() }
+        assertThrows<KeychainException.Cancelled> { protect() }
+        assertEquals(1, person.reasons.size)
     }
 
     @Test

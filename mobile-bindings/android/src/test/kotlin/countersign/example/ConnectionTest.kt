@@ -13,6 +13,7 @@ import kotlinx.coroutines.flow.receiveAsFlow
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.Timeout
@@ -29,6 +30,9 @@ class ConnectionTest {
     private var failing = false
 
     @Volatile
+    private var closed = false
+
+    @Volatile
     private var waiting = emptyList<PendingRequest>()
 
     private val nothing = Proxy.newProxyInstance(javaClass.classLoader, arrayOf(AuthenticatorInterface::class.java)) { _, method, _ ->
@@ -43,11 +47,15 @@ class ConnectionTest {
 
         override suspend fun disconnect() = called("disconnect")
 
-        override fun pending(): List<PendingRequest> = waiting.also { calls.trySend("pending: ${it.size}") }
+        override fun pending(): List<PendingRequest> = waiting.also {
+            calls.trySend("pending: ${it.size}")
+            if (closed) error("closed")
+        }
     }
 
     private fun called(name: String) {
         calls.trySend(name)
+        if (closed) error("closed")
         if (failing) throw AuthenticatorException.TryAgain("what to do")
     }
 
@@ -56,8 +64,6 @@ class ConnectionTest {
         test()
         staying.cancel()
     }
-
-    
 
     @Test
     fun `it connects once, and is told of other networks`() = connected {
@@ -100,6 +106,44 @@ class ConnectionTest {
     fun `what was connected before any screen was shown stays so`() = connected(flowOf(false, true), pause = Duration.ZERO) {
         networks.send(Network(1))
         assertEquals("connect", calls.receive())
+    }
+
+    @Test
+    fun `it ends when the phone is closed, at whichever call`() = runBlocking {
+        suspend fun ends(last: String, test: suspend () -> Unit) {
+            closed = false
+            shown.value = true
+            val staying = launch { stayConnected(phone, shown, networks.receiveAsFlow(), told::trySend, 1.milliseconds) }
+            networks.send(Network(1))
+            if (last != "connect") assertEquals("connect", calls.receive())
+            test()
+            while (calls.receive() != last) Unit
+            staying.join()
+            assertFalse(staying.isCancelled, "it failed, or was cancelled")
+        }
+        ends("networkChanged") {
+            closed = true
+            networks.send(Network(2))
+        }
+        ends("pending: 0") {
+            closed = true
+            shown.value = false
+        }
+        ends("connect") { closed = true }
+        assertNull(told.tryReceive().getOrNull())
+    }
+
+    @Test
+    fun `a network that may be used again is another one`() {
+        val seen = mutableListOf<Network?>()
+        Networks { seen += it }.run {
+            onAvailable(Network(1))
+            onBlockedStatusChanged(Network(1), false)
+            onBlockedStatusChanged(Network(1), true)
+            onBlockedStatusChanged(Network(1), false)
+            onLost(Network(1))
+        }
+        assertEquals(listOf(Network(1), Network(1), null, Network(1), null), seen)
     }
 
     @Test
