@@ -10,10 +10,10 @@ use std::{
 };
 
 use common::{App, Digits, Events, Laptop, PASSPHRASE, PATIENCE, URI, World, reopened, runtime, wait};
-use countersign_core::pairing::AwaitP1;
+use countersign_core::{ci::Failure, pairing::AwaitP1};
 use countersign_mobile::{
-    Attention, Authenticator, AuthenticatorError, Connection, Event, Found, Gone, LinkState, LostPart, Observer, ObserverError, SeedImport,
-    Storage, StorageError, find_phone,
+    Attention, Authenticator, AuthenticatorError, Connection, Event, Found, Gone, HistoryOutcome, LinkState, LostPart, Observer,
+    ObserverError, SeedImport, Storage, StorageError, find_phone,
 };
 use rand_core::OsRng;
 use tokio::time::timeout;
@@ -325,4 +325,19 @@ fn what_was_shut_down_changes_nothing_under_the_next() {
     assert!(matches!(wait(world.phone.remove_seed(seed)), Err(AuthenticatorError::Storage(_))));
     assert!(matches!(wait(world.phone.connect()), Err(AuthenticatorError::TryAgain(_))));
     assert_eq!((world.app.blobs.lock().unwrap().clone(), phone.seeds().unwrap().len()), (before, 1));
+}
+
+#[test]
+fn a_denial_that_can_not_be_saved_is_told_and_is_in_the_history_later() {
+    let world = World::new();
+    let (mut ci, _) = world.asked();
+    let id = world.phone.pending().unwrap()[0].id.clone();
+    *world.app.writes.lock().unwrap() = Some(0);
+    wait(world.phone.deny(id.clone(), "not today".into())).unwrap();
+    assert!(matches!(ci.run(|_| false), Some(Err(Failure::Denied { .. }))));
+    world.until(|event| matches!(event, Event::AttentionNeeded { attention: Attention::StorageProblem { .. } }));
+    *world.app.writes.lock().unwrap() = None;
+    wait(world.phone.enroll(SeedImport::from_text(URI.into()).unwrap(), vec![0], vec![])).unwrap();
+    let last = reopened(&world).0.history().unwrap().pop().unwrap();
+    assert_eq!((last.request_id, last.outcome), (id, HistoryOutcome::Denied));
 }

@@ -330,11 +330,13 @@ impl Phone {
         let result = RequestResult::without_codes(status, reason, ctx.now.unix);
         let m4 = write(&mut session.channel, &PhoneMessage::Result(result)).map_err(|_| PhoneError::Channel)?;
         let tag = session.channel.tag;
-        let saved = self.transact(ctx, |state| {
+        let change = |state: &mut State| {
             state.keep_answer(&tag, &m4);
             state.remember(entry);
-        });
-        if let Err(error) = saved {
+        };
+        if let Err(error) = self.transact(ctx, change.clone()) {
+            // The next save that succeeds writes it as well.
+            change(&mut self.state);
             self.event(PhoneEvent::NotSaved(error));
         }
         self.sent(id, session, &m4);
