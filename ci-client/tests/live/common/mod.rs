@@ -197,7 +197,7 @@ fn act(phone: &mut Phone, id: &[u8; 16], reply: Reply, unlock: &UnlockRoot, cont
     match reply {
         Reply::Deny(reason) => phone.deny(id, reason, context).unwrap(),
         Reply::WrongNumber => {
-            let decision = Decision { number: "not it".into(), codes: None, grant: true };
+            let decision = Decision { number: "000000".into(), codes: None, grant: true };
             phone.decide(id, &decision, context).unwrap_err();
         }
         Reply::Approve(number) => {
