@@ -64,6 +64,27 @@ fn a_passphrase_whose_request_goes_is_not_shown_and_answers_nothing() {
 }
 
 #[test]
+fn a_terminal_that_goes_away_ends_the_program() {
+    let setting = Setting::ready();
+    let terminal = Terminal::start_with(&setting, "run --plain", 100, 50);
+    terminal.wait_for("waiting for requests");
+    let mut job = setting.client(&["code", "npm"]);
+    let number = job.match_number();
+    terminal.wait_for(NUMBER);
+    terminal.type_line(&number);
+    terminal.wait_for("passphrase:");
+    drop(terminal);
+    // The folder is free again.
+    let began = std::time::Instant::now();
+    while setting.phone.run(&["identity"]).end().code() != 0 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(30), "it holds its folder still");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    job.signal("INT");
+    job.end();
+}
+
+#[test]
 fn a_passphrase_is_not_shown_after_ctrl_z() {
     let setting = Setting::ready();
     let terminal = Terminal::start_with(&setting, "run --once", 100, 50);

@@ -1,5 +1,4 @@
 //! The one place that prints: results to stdout, for scripts; everything else to stderr.
-#![allow(clippy::print_stderr, reason = "this is the output module")]
 
 use std::io::{self, Write as _};
 
@@ -31,14 +30,15 @@ pub(crate) fn list(lines: impl IntoIterator<Item = String>) -> io::Result<()> {
 
 /// A line for the person.
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+    // Where the terminal has gone nobody reads it, and a question that is being asked must still come to its end.
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// A question; the answer comes on the same line. It may name what a job claims: what goes on in the next line is indented.
 pub(crate) fn question(text: &str) {
     let text = format!("{text}:");
     let rows = width().map_or_else(|| vec![text.clone()], |width| hanging_surely("", "  ", &text, width));
-    eprint!("{} ", rows.join("\n"));
+    let _ = write!(io::stderr(), "{} ", rows.join("\n"));
 }
 
 /// Columns for the person, if there is a terminal. One less than it has: a full line may be broken.

@@ -40,6 +40,15 @@ fn setting_up_needs_a_passphrase_and_can_be_repeated() {
 }
 
 #[test]
+fn without_anybody_who_reads_it_a_failure_is_one() {
+    let phone = Phone::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ended = phone.command(&["seeds"]).stdin(Stdio::null()).stderr(writer).status().unwrap();
+    assert_eq!(ended.code(), Some(1));
+}
+
+#[test]
 fn keys_without_their_state_are_not_replaced() {
     let phone = Phone::set_up();
     let unlock = fs::read(phone.file("unlock.age")).unwrap();
