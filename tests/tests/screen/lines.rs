@@ -11,8 +11,8 @@ const GONE: &str = "what was asked for is gone, and what you type goes nowhere: 
 /// What the person goes on typing when the question is gone.
 const REST: &str = "battery staple";
 
-/// A phone that has asked for the passphrase for a job, which then gave up while somebody was typing.
-fn withdrawn_while_typing(setting: &Setting, command: &str) -> Terminal {
+/// A phone that asks for the passphrase, and its job.
+fn asked_for_the_passphrase(setting: &Setting, command: &str) -> (Terminal, Running) {
     let terminal = Terminal::start_with(setting, command, 100, 50);
     terminal.wait_for("waiting for requests");
     let mut job = setting.client(&["code", "npm"]);
@@ -20,6 +20,12 @@ fn withdrawn_while_typing(setting: &Setting, command: &str) -> Terminal {
     terminal.wait_for(NUMBER);
     terminal.type_line(&number);
     terminal.wait_for("Approve ACME:release for acme/widget: passphrase:");
+    (terminal, job)
+}
+
+/// A phone that has asked for the passphrase for a job, which then gave up while somebody was typing.
+fn withdrawn_while_typing(setting: &Setting, command: &str) -> Terminal {
+    let (terminal, job) = asked_for_the_passphrase(setting, command);
     terminal.type_text("correct ");
     give_up(job);
     terminal.wait_for(GONE);
@@ -66,13 +72,7 @@ fn a_passphrase_whose_request_goes_is_not_shown_and_answers_nothing() {
 #[test]
 fn a_terminal_that_goes_away_ends_the_program() {
     let setting = Setting::ready();
-    let terminal = Terminal::start_with(&setting, "run --plain", 100, 50);
-    terminal.wait_for("waiting for requests");
-    let mut job = setting.client(&["code", "npm"]);
-    let number = job.match_number();
-    terminal.wait_for(NUMBER);
-    terminal.type_line(&number);
-    terminal.wait_for("passphrase:");
+    let (terminal, job) = asked_for_the_passphrase(&setting, "run --plain");
     drop(terminal);
     // The folder is free again.
     let began = std::time::Instant::now();
@@ -80,20 +80,13 @@ fn a_terminal_that_goes_away_ends_the_program() {
         assert!(began.elapsed() < std::time::Duration::from_secs(30), "it holds its folder still");
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
-    job.signal("INT");
-    job.end();
+    give_up(job);
 }
 
 #[test]
 fn a_passphrase_is_not_shown_after_ctrl_z() {
     let setting = Setting::ready();
-    let terminal = Terminal::start_with(&setting, "run --once", 100, 50);
-    terminal.wait_for("waiting for requests");
-    let mut job = setting.client(&["code", "npm"]);
-    let number = job.match_number();
-    terminal.wait_for(NUMBER);
-    terminal.type_line(&number);
-    terminal.wait_for("passphrase:");
+    let (terminal, job) = asked_for_the_passphrase(&setting, "run --once");
     let (begin, end) = setting.phone.passphrase().split_at(4);
     terminal.type_text(begin);
     terminal.press(&["C-z"]);
@@ -187,13 +180,7 @@ fn a_lost_unlock_key_waits_for_the_person() {
 #[test]
 fn an_empty_passphrase_leads_back_to_where_a_request_can_be_denied() {
     let setting = Setting::ready();
-    let terminal = Terminal::start_with(&setting, "run --once", 100, 50);
-    terminal.wait_for("waiting for requests");
-    let mut job = setting.client(&["code", "npm"]);
-    let number = job.match_number();
-    terminal.wait_for(NUMBER);
-    terminal.type_line(&number);
-    terminal.wait_for("passphrase:");
+    let (terminal, job) = asked_for_the_passphrase(&setting, "run --once");
     terminal.type_line("not the passphrase");
     terminal.wait_for_times("passphrase:", 2);
     terminal.press(&["Enter"]);

@@ -2,9 +2,18 @@
 
 use std::fs;
 
-use countersign_tests::process::{RelayProcess, Setting, URI};
+use countersign_tests::process::{RelayProcess, Running, Setting, URI};
 
 use crate::terminal::Terminal;
+
+/// Approves a job's request, up to the passphrase.
+fn answer_to_the_passphrase(terminal: &Terminal, job: &mut Running) {
+    let number = job.match_number();
+    terminal.wait_for("Known to this phone");
+    terminal.press(&["a"]);
+    terminal.type_line(&number);
+    terminal.wait_for("passphrase:");
+}
 
 #[test]
 fn a_request_is_seen_mistyped_and_approved() {
@@ -93,11 +102,7 @@ fn a_request_that_goes_takes_the_passphrase_question_with_it() {
     let terminal = Terminal::start(&setting, 100, 24);
     terminal.wait_for("waiting for requests");
     let mut job = setting.client(&["code", "npm"]);
-    let number = job.match_number();
-    terminal.wait_for("Known to this phone");
-    terminal.press(&["a"]);
-    terminal.type_line(&number);
-    terminal.wait_for("passphrase:");
+    answer_to_the_passphrase(&terminal, &mut job);
     terminal.type_text("half of it");
     terminal.wait_for("passphrase: *****");
     job.signal("INT");
@@ -242,11 +247,7 @@ fn a_lost_unlock_key_leaves_the_request_and_says_how_it_comes_back() {
     assert_eq!(restored.code(), 0, "{restored:?}");
     // The job still waits; it has another number now.
     let terminal = Terminal::start(&setting, 100, 24);
-    let number = job.match_number();
-    terminal.wait_for("Known to this phone");
-    terminal.press(&["a"]);
-    terminal.type_line(&number);
-    terminal.wait_for("passphrase:");
+    answer_to_the_passphrase(&terminal, &mut job);
     terminal.type_line("another horse");
     assert_eq!(job.end().code(), 0);
 }
@@ -256,11 +257,7 @@ fn a_window_that_shrinks_takes_no_passphrase() {
     let setting = Setting::ready();
     let terminal = Terminal::start(&setting, 80, 24);
     let mut job = setting.client(&["code", "npm"]);
-    let number = job.match_number();
-    terminal.wait_for("Known to this phone");
-    terminal.press(&["a"]);
-    terminal.type_line(&number);
-    terminal.wait_for("passphrase:");
+    answer_to_the_passphrase(&terminal, &mut job);
     terminal.tmux(&["resize-window", "-x", "20", "-y", "4"]);
     terminal.wait_gone("wants a code");
     terminal.type_line(setting.phone.passphrase());
